@@ -45,7 +45,7 @@ func TestServerThatCrashes(t *testing.T) {
 				require.NoError(t, response.Body.Close())
 				time.Sleep(time.Second)
 			}
-			// In between, six requests ran into the client's time-out.
+			// In between, six requests ran into the client's timeout.
 			assert.Equal(t, []time.Duration{200 * time.Millisecond, 7400 * time.Millisecond, 8500 * time.Millisecond}, answers)
 		})
 	}

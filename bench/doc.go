@@ -7,7 +7,7 @@
 // about the same time are meaningful. [run.sh] runs everything in rounds and
 // writes docs/performance.md.
 //
-//	./run.sh             # everything; about half an hour
+//	./run.sh             # everything; takes an hour
 //	./run.sh --quick     # a little of everything, to see that it works
 //	go test -bench . -benchtime 1x -short
 //

@@ -116,7 +116,7 @@ type watch struct {
 	timeout time.Duration
 	stalled atomic.Bool
 	stop    func() bool  // stops waiting for the context
-	timer   *clock.Timer // nil without a time-out
+	timer   *clock.Timer // nil without a timeout
 }
 
 // longAgo is a deadline in the past.
@@ -135,14 +135,14 @@ func (c *Client) watch(ctx context.Context, conn net.Conn) *watch {
 	return w
 }
 
-// begin restarts the time-out.
+// begin restarts the timeout.
 func (w *watch) begin() {
 	if w.timer != nil {
 		w.timer.Reset(w.timeout)
 	}
 }
 
-// pause stops the time-out, as time spent in the observer does not count.
+// pause stops the timeout, as time spent in the observer does not count.
 func (w *watch) pause() {
 	if w.timer != nil {
 		w.timer.Stop()

@@ -380,7 +380,7 @@ func TestReactorsClock(t *testing.T) {
 	assert.Equal(t, &clients.StallError{Timeout: time.Hour}, failed)
 }
 
-// Connecting and reading each have a time-out of their own.
+// Connecting and reading each have a timeout of their own.
 func TestConnectingRestartsTheTimeout(t *testing.T) {
 	for i := range modes {
 		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {

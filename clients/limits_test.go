@@ -114,7 +114,7 @@ func TestMaxTimeCountsConnecting(t *testing.T) {
 	}
 }
 
-// An observer can take longer than the time-out, for example if nobody reads its output.
+// An observer can take longer than the timeout, for example if nobody reads its output.
 // Bytes that arrive meanwhile are not late.
 func TestSlowObserver(t *testing.T) {
 	for i, mode := range modes {

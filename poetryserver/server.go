@@ -39,7 +39,7 @@ type Server struct {
 	// pace's waits do not count. Zero means DefaultTimeout, below zero no limit.
 	Timeout time.Duration
 
-	// Clock measures the pace and the time-out. Nil means the system clock.
+	// Clock measures the pace and the timeout. Nil means the system clock.
 	Clock clock.Clock
 
 	// Observer, if not nil, receives all events. It is called by the goroutine

@@ -17,7 +17,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A client that never reads is disconnected after the time-out, and not after a multiple of
+// A client that never reads is disconnected after the timeout, and not after a multiple of
 // it, with and without a pace. Its connection is reset, and the server forgets the client.
 func TestTimeoutIsNotMultiplied(t *testing.T) {
 	t.Parallel()
@@ -35,9 +35,9 @@ func TestTimeoutIsNotMultiplied(t *testing.T) {
 			assert.Less(t, gone.Bytes, len(f.Poem))
 			assert.GreaterOrEqual(t, took, 800*ms)
 			if n.Simulated {
-				assert.LessOrEqual(t, took, 901*ms, "the time-out plus two sixteenths")
+				assert.LessOrEqual(t, took, 901*ms, "the timeout plus two sixteenths")
 			}
-			assert.Less(t, took, 1500*ms, "less than twice the time-out")
+			assert.Less(t, took, 1500*ms, "less than twice the timeout")
 			_, err := io.Copy(io.Discard, conn)
 			assert.ErrorIs(t, err, syscall.ECONNRESET, "a part of the poem must not look like the whole")
 			assert.NoError(t, f.Shutdown(t.Context()), "no client is left")
@@ -45,8 +45,8 @@ func TestTimeoutIsNotMultiplied(t *testing.T) {
 	}
 }
 
-// A client that reads a little just before the time-out receives the whole
-// poem. When it stops reading it is disconnected within the time-out plus a
+// A client that reads a little just before the timeout receives the whole
+// poem. When it stops reading it is disconnected within the timeout plus a
 // sixteenth.
 func TestSlowReader(t *testing.T) {
 	ideal := simtest.Config{TCP: netem.TCP{Congestion: netem.Unlimited}} // its window opens with each byte that is read
@@ -88,7 +88,7 @@ func talk(conn net.Conn) (total int64, err error) {
 }
 
 // A server does not read forever from a client that has received the poem and sends without
-// end. The client receives the end of the poem, and is reset after the time-out.
+// end. The client receives the end of the poem, and is reset after the timeout.
 func TestClientThatSendsForEver(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
 		f := serve(t, n, &poetryserver.Server{Poem: make([]byte, 100_000), Pace: netem.Pace{Bytes: 10_000, Wait: ms}, Timeout: time.Second})

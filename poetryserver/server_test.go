@@ -207,7 +207,7 @@ func TestClientStopsReading(t *testing.T) {
 	})
 }
 
-// The waits of the pace do not count for the time-out: a client of a very slow server is
+// The waits of the pace do not count for the timeout: a client of a very slow server is
 // not idle.
 func TestTimeoutDoesNotCountTheWaits(t *testing.T) {
 	t.Parallel()
@@ -261,7 +261,7 @@ func TestClientThatStays(t *testing.T) {
 	})
 }
 
-// A client that never closes is disconnected after the time-out, or soon when
+// A client that never closes is disconnected after the timeout, or soon when
 // the server is shut down.
 func TestClientThatStaysForEver(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {

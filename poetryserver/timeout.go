@@ -13,14 +13,14 @@ import (
 )
 
 // A timeoutListener accepts connections whose Write fails if the client accepts
-// no byte for the time-out.
+// no byte for the timeout.
 type timeoutListener struct {
 	net.Listener
 	clock   clock.Clock
 	timeout time.Duration // none if it is not positive
 }
 
-// Accept returns the next connection, with the time-out applied.
+// Accept returns the next connection, with the timeout applied.
 func (l *timeoutListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err != nil {
@@ -41,15 +41,15 @@ func (l *timeoutListener) Accept() (net.Conn, error) {
 // slow client is still reading.
 const chunk = 64 << 10
 
-// A probe takes 1/probes of the time-out. The time-out may be late by two probes:
+// A probe takes 1/probes of the timeout. The timeout may be late by two probes:
 // TCP does not wake a writer until a third of its send buffer is free, so the
 // first probe may leave room that the second one fills.
 const probes = 16
 
 // A timeoutConn fails a Write when the client has accepted no byte for the
-// time-out. When a deadline cuts a Write short, it is unknown when the client
+// timeout. When a deadline cuts a Write short, it is unknown when the client
 // accepted the last byte. So if a chunk is not written within a part of the
-// time-out, the probe, a single byte is written: it succeeds as soon as the
+// timeout, the probe, a single byte is written: it succeeds as soon as the
 // client accepts something, or never.
 type timeoutConn struct {
 	*slownet.Conn
@@ -60,7 +60,7 @@ type timeoutConn struct {
 	inner time.Time  // set by Write; zero is none
 }
 
-// Write writes p. It fails if the client accepts no byte for the time-out.
+// Write writes p. It fails if the client accepts no byte for the timeout.
 func (c *timeoutConn) Write(p []byte) (n int, err error) {
 	clock, timeout := c.listener.clock, c.listener.timeout
 	last, stuck := clock.Now(), false

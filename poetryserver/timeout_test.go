@@ -13,7 +13,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// A negative Timeout means no time-out, neither for a slow reader, nor for a client that
+// A negative Timeout means no timeout, neither for a slow reader, nor for a client that
 // has received the poem and stays connected.
 func TestNoTimeout(t *testing.T) {
 	simtest.Config{TimeLimit: -1}.Run(t, func(t *testing.T, sim *simtest.Sim) {

@@ -81,7 +81,7 @@ type dialRequest struct {
 // A dialAttempt is a dial in progress.
 type dialAttempt struct {
 	end      context.CancelFunc
-	timer    *Timer // nil without a time-out
+	timer    *Timer // nil without a timeout
 	canceled bool
 	conn     net.Conn // the result, or
 	err      error    // the dial's error

@@ -52,7 +52,7 @@ type Config struct {
 
 	// KeepEvents is the number of latest events that the trace keeps; see
 	// [Trace.Events]. A failing test shows the last events before the failure. Zero is
-	// 20; if negative, only the digest is kept. The default adds about 1 % to the time
+	// 20; if negative, only the digest is kept. The default adds 1 to 2 % to the time
 	// of moving a few bytes.
 	KeepEvents int
 

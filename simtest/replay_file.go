@@ -160,8 +160,8 @@ func readReplay(name string) (*replay, error) {
 	return parseReplay(name, data)
 }
 
-// A wrongFileError says of a file why it is something else than a replay file, damaged or
-// not: it "is not ...".
+// A wrongFileError says why a file is not a replay file, not even a damaged one. Its text
+// begins with "is not".
 type wrongFileError struct{ isNot string }
 
 func (e *wrongFileError) Error() string { return e.isNot }

@@ -128,7 +128,7 @@ func TestSearchPlanGarbage(t *testing.T) {
 	}
 }
 
-// The overlay's variables must be valid, and the layer that a schedule needs be on.
+// The overlay's variables must be valid, and the layer that a schedule needs must be on.
 func TestSearchPlanWithoutTheOverlay(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

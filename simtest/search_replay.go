@@ -60,9 +60,9 @@ func (p *searchPlan) replayError(err error) error {
 	var wrong *wrongFileError
 	switch {
 	case errors.As(err, &unread):
-		return fmt.Errorf("%s is %q, and no replay can be read there: %w: %s", replayVariable, p.replay, unread.Err, advice)
+		return fmt.Errorf("%s is %q, which cannot be read: %w: %s", replayVariable, p.replay, unread.Err, advice)
 	case errors.As(err, &wrong):
-		return fmt.Errorf("%s is %q, but that %w: %s", replayVariable, p.replay, wrong, advice)
+		return fmt.Errorf("%s is %q, and that %w: %s", replayVariable, p.replay, wrong, advice)
 	}
 	return fmt.Errorf("%s: %w", replayVariable, err)
 }

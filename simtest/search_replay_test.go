@@ -192,9 +192,9 @@ func TestReplayFilesThatCannotRun(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ value, want string }{
-		{filepath.Join(of, "missing.replay"), `SIMTEST_REPLAY is %q, and no replay can be read there: .*: set it to a replay file, relative to the package's folder, or unset it`},
-		{of, `SIMTEST_REPLAY is %q, but that is not a regular file but a folder: set it to a replay file, relative to the package's folder, or unset it`},
-		{filepath.Join(of, "none.replay"), `SIMTEST_REPLAY is %q, but that is not a replay file, which begins with "simtest-replay 1": set it to a replay file, relative to the package's folder, or unset it`},
+		{filepath.Join(of, "missing.replay"), `SIMTEST_REPLAY is %q, which cannot be read: .*: set it to a replay file, relative to the package's folder, or unset it`},
+		{of, `SIMTEST_REPLAY is %q, and that is not a regular file but a folder: set it to a replay file, relative to the package's folder, or unset it`},
+		{filepath.Join(of, "none.replay"), `SIMTEST_REPLAY is %q, and that is not a replay file, which begins with "simtest-replay 1": set it to a replay file, relative to the package's folder, or unset it`},
 		{filepath.Join(of, "damaged.replay"), `SIMTEST_REPLAY: %s: there is no line "digest", which is the last one: the file is truncated: restore it from version control, or delete it; .*`},
 		{foreign, `SIMTEST_REPLAY is %q, which is a replay of TestOther/x: run that test alone, with -run, or unset the variable`},
 	} {
@@ -251,5 +251,5 @@ func TestReplayNamesAreRelativeToThePackage(t *testing.T) {
 	t.Parallel()
 	run := runSearch(t, "crash", "SIMTEST_REPLAYS=testdata/none/%p", "SIMTEST_REPLAY=search.go")
 	require.Error(t, run.err, run.output)
-	assert.Contains(t, run.output, `simtest: SIMTEST_REPLAY is "search.go", but that is not a replay file, `)
+	assert.Contains(t, run.output, `simtest: SIMTEST_REPLAY is "search.go", and that is not a replay file, `)
 }

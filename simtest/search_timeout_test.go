@@ -61,6 +61,6 @@ func TestWorkerTimeoutOfProcess(t *testing.T) {
 	w := newWorkerTimeout(30*time.Millisecond, 1<<30) // there is no such process
 	assert.False(t, w.isOver())
 	time.Sleep(30 * time.Millisecond)
-	assert.True(t, w.isOver(), "unknown processor time does not extend the time-out")
+	assert.True(t, w.isOver(), "unknown processor time does not extend the timeout")
 	assert.False(t, w.isToAsk(), "there is no time for answers")
 }

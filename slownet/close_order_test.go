@@ -50,7 +50,7 @@ func TestCloseWakesBlockedCallsAfterTheInnerConnection(t *testing.T) {
 		"latency, ideal":    {ideal(Config{Read: netem.Link{Latency: time.Minute}}), -1, nil},
 		"reset":             {bothWays(netem.Link{Latency: time.Minute}), 0, nil},
 		"inner EOF":         {Config{}, -1, io.EOF},
-		"inner time-out":    {Config{}, -1, os.ErrDeadlineExceeded},
+		"inner timeout":     {Config{}, -1, os.ErrDeadlineExceeded},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

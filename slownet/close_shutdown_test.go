@@ -93,7 +93,7 @@ func TestHTTPServerIsClosedAtOnce(t *testing.T) {
 	})
 }
 
-// A client's time-out holds over a slow link, even in a bubble, where a lock
+// A client's timeout holds over a slow link, even in a bubble, where a lock
 // that net/http holds for long would stop time.
 func TestHTTPClientTimeoutOverASlowLink(t *testing.T) {
 	for name, test := range map[string]struct {

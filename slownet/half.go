@@ -263,7 +263,7 @@ func (h *half) directly(do func([]byte) (int, error), p []byte) (n int, err erro
 
 // leaveLocked ends a call of the user in the inner connection. It returns the
 // error for the user, or nil if the call was only interrupted, by a deadline that
-// the wrapper has moved. Any other time-out is the inner connection's own, and is
+// the wrapper has moved. Any other timeout is the inner connection's own, and is
 // returned to the user. If both happen together, the call goes on in the inner
 // connection and may time out again.
 func (h *half) leaveLocked(err error) error {

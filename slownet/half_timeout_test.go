@@ -51,7 +51,7 @@ func alone(l netem.Link) netem.Link {
 	return l
 }
 
-// The time-out of an inner connection is returned, whatever the link.
+// The timeout of an inner connection is returned, whatever the link.
 func TestIdleTimeoutOfTheInnerConnection(t *testing.T) {
 	for name, link := range links {
 		t.Run(name, func(t *testing.T) {
@@ -76,7 +76,7 @@ func TestIdleTimeoutOfTheInnerConnection(t *testing.T) {
 }
 
 // If a deadline was set before the connection was wrapped, every call returns its
-// time-out.
+// timeout.
 func TestDeadlineFromBeforeTheWrapping(t *testing.T) {
 	for name, link := range links {
 		t.Run(name, func(t *testing.T) {
@@ -138,7 +138,7 @@ func TestFaultAtTheInstantOfAnIdleTimeout(t *testing.T) {
 	}
 }
 
-// A time-out while bytes are in flight and no Read waits is dropped: a later
+// A timeout while bytes are in flight and no Read waits is dropped: a later
 // read gets the bytes that have arrived meanwhile.
 func TestIdleTimeoutWhileReadingAhead(t *testing.T) {
 	overIdlePipe(t, bothWays(netem.Link{Latency: 300 * ms}), 100*ms, func(t *testing.T, conn *Conn, far net.Conn) {
@@ -160,7 +160,7 @@ func TestIdleTimeoutWhileReadingAhead(t *testing.T) {
 }
 
 // When the inner connection times out while written bytes are in flight, the bytes
-// are lost. Every later write returns the time-out.
+// are lost. Every later write returns the timeout.
 func TestIdleTimeoutLosesBytesInFlight(t *testing.T) {
 	overIdlePipe(t, bothWays(netem.Link{Latency: 300 * ms}), 100*ms, func(t *testing.T, conn *Conn, far net.Conn) {
 		_, err := conn.Write([]byte("lost"))
@@ -173,7 +173,7 @@ func TestIdleTimeoutLosesBytesInFlight(t *testing.T) {
 	})
 }
 
-// A generousConn returns a byte and a time-out together.
+// A generousConn returns a byte and a timeout together.
 type generousConn struct{ net.Conn }
 
 func (c generousConn) Read(p []byte) (int, error) {
@@ -184,7 +184,7 @@ func (c generousConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A time-out that comes together with bytes is returned after them, and the
+// A timeout that comes together with bytes is returned after them, and the
 // next bytes after that.
 func TestTimeoutTogetherWithBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -231,7 +231,7 @@ func TestIdleTimeoutOfTheInnerPacketConn(t *testing.T) {
 	}
 }
 
-// A time-out in the read-ahead of a PacketConn is dropped, too.
+// A timeout in the read-ahead of a PacketConn is dropped, too.
 func TestIdleTimeoutWhileReadingDatagramsAhead(t *testing.T) {
 	packetBubble(t, bothWays(netem.Link{Latency: 300 * ms}), func(t *testing.T, c *PacketConn, far *memoryConn) {
 		c.inner.(*memoryConn).idle = 100 * ms
@@ -246,7 +246,7 @@ func TestIdleTimeoutWhileReadingDatagramsAhead(t *testing.T) {
 	})
 }
 
-// A timeoutError is a time-out as connections outside the net package return
+// A timeoutError is a timeout as connections outside the net package return
 // it.
 type timeoutError struct{}
 

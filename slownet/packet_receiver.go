@@ -57,7 +57,7 @@ func (r *packetReceiver) read(ms []message) (n int, err error) {
 			r.waitLocked(&r.changed, never)
 		case r.failed != nil:
 			err, r.failed = r.failed, nil
-			if !isTimeout(err) { // a time-out was the read-ahead's; this call may succeed
+			if !isTimeout(err) { // a timeout was the read-ahead's; this call may succeed
 				return 0, err
 			}
 		case r.background:

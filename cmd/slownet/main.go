@@ -59,8 +59,8 @@ var commands = map[string]func(args []string, stdout, stderr io.Writer) error{
 	"overlay": printOverlay,
 }
 
-// statusRunFailed is the exit status of slownet run if it cannot start slownet-run, which
-// has the same status if it fails itself. Other statuses are those of the user's command.
+// statusRunFailed is the exit status of slownet run if it cannot start slownet-run, and of
+// slownet-run when it fails itself. Other statuses are those of the user's command.
 const statusRunFailed = 125
 
 // run finds the command, which is the first argument that is not a flag, and

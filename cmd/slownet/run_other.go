@@ -9,5 +9,5 @@ import (
 
 // execRun fails: this system has no namespaces.
 func execRun([]string) error {
-	return errors.New("slownet run needs Linux namespaces, and this is " + runtime.GOOS + ": run it in a Linux machine or container")
+	return errors.New("it needs Linux namespaces, and this is " + runtime.GOOS + ": run it in a Linux machine or container")
 }

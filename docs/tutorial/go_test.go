@@ -89,7 +89,7 @@ func cutOff(t *testing.T, timeout time.Duration) (results []clients.Result) {
 func faults(t *testing.T) string {
 	var out strings.Builder
 	for _, timeout := range []time.Duration{time.Minute, 3 * time.Second} {
-		fmt.Fprintf(&out, "with a time-out of %v:\n", timeout)
+		fmt.Fprintf(&out, "with a timeout of %v:\n", timeout)
 		for i, result := range cutOff(t, timeout) {
 			fmt.Fprintf(&out, "  task %d: %d bytes after %v, error: %v\n", i+1, len(result.Poem), result.Elapsed, result.Err)
 		}

@@ -119,7 +119,7 @@ func TestBottleneck(t *testing.T) {
 	})
 }
 
-// A client with a time-out of five seconds waits for five seconds. Its server
+// A client with a timeout of five seconds waits for five seconds. Its server
 // learns of it when the end of the connection arrives.
 func TestClientTimeout(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
@@ -138,7 +138,7 @@ func TestClientTimeout(t *testing.T) {
 	})
 }
 
-// A time-out includes the body: the header arrives, but the rest comes too slowly.
+// A timeout includes the body: the header arrives, but the rest comes too slowly.
 func TestClientTimeoutInBody(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("server", "client", netem.Link{Latency: oneWay, Rate: 8 * netem.Kbps})
@@ -157,7 +157,7 @@ func TestClientTimeoutInBody(t *testing.T) {
 	})
 }
 
-// A server with a read time-out of three seconds counts from the acceptance of
+// A server with a read timeout of three seconds counts from the acceptance of
 // the connection, and closes the connection of a client that sends too slowly.
 // As for any request that ends within its first line, it answers with "bad
 // request".
@@ -185,7 +185,7 @@ func TestServerReadTimeout(t *testing.T) {
 	})
 }
 
-// A body that comes too slowly fails the handler's read after the same time-out.
+// A body that comes too slowly fails the handler's read after the same timeout.
 // The server has the connection when the SYN and the acknowledgement of its SYN-ACK
 // have arrived.
 func TestServerReadTimeoutInBody(t *testing.T) {

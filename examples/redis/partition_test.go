@@ -26,7 +26,7 @@ const timeout = roundTrip + 356250*time.Microsecond
 // timeout begins.
 func retransmission(n int) time.Duration { return timeout << (n - 1) }
 
-// A partition shorter than the client's time-out only costs time. The pipeline fills
+// A partition shorter than the client's timeout only costs time. The pipeline fills
 // two segments. Of several segments, the last is retransmitted after 2 srtt + 2 ms, as
 // a tail loss probe. The timer is counted from then, and the first segment is
 // retransmitted when it expires. The second timer expires after the partition. A

@@ -79,7 +79,7 @@ func TestSlowLink(t *testing.T) {
 	})
 }
 
-// The client does not wait for an answer that takes longer than its read time-out. If
+// The client does not wait for an answer that takes longer than its read timeout. If
 // that answer arrives later, it must not be taken for the answer to another command, so
 // the client closes the connection and reconnects.
 func TestReadTimeout(t *testing.T) {

@@ -22,8 +22,8 @@ const (
 	mostBusy   = 250 * time.Millisecond
 )
 
-// On a shared machine, one of hundreds of frames may take twice as long as it needs; in
-// one of several attempts, none does.
+// On a shared machine, one of hundreds of frames may take twice as long as it needs, but in
+// at least one of several attempts none should.
 const attempts = 4
 
 // A million events, on few and on many connections, can be scrolled, zoomed, searched and

@@ -61,7 +61,10 @@ func (f *Figure) Text() string {
 	if f.Unit == Seconds {
 		return fmt.Sprintf("%.4g s", f.Value)
 	}
-	return fmt.Sprintf("%.3g KB", f.Value/1000)
+	if f.Value < 100_000 {
+		return fmt.Sprintf("%.1f KB", f.Value/1000)
+	}
+	return fmt.Sprintf("%.0f KB", f.Value/1000)
 }
 
 // A Unit is the unit of a figure.

@@ -225,8 +225,7 @@ func pingPong(n Network) ([]Figure, error) {
 	return []Figure{after("p50", Quantile(all, 0.5)), after("p99", Quantile(all, 0.99))}, nil
 }
 
-// besideDownload measures the times of small requests during a download, which fills the
-// queue.
+// besideDownload measures the times of small requests during a download over the same path.
 func besideDownload(n Network) ([]Figure, error) {
 	client, server, err := pair(n)
 	if err != nil {
@@ -260,7 +259,7 @@ func besideDownload(n Network) ([]Figure, error) {
 			time.Sleep(time.Duration(20+len(all)*37%61) * time.Millisecond)
 		}
 		figures = append(figures, after(fmt.Sprintf("median from %d to %d s", phase[0], phase[1]), Quantile(all, 0.5)))
-		if phase[0] == 0 { // none is lost yet
+		if phase[0] == 0 { // before the first loss, so it is no chance
 			figures = append(figures, after(fmt.Sprintf("longest from %d to %d s", phase[0], phase[1]), Quantile(all, 1)))
 		}
 	}

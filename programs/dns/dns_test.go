@@ -100,7 +100,7 @@ func dial(sim *simtest.Sim, network string) (*dns.Conn, error) {
 	return &dns.Conn{Conn: conn}, nil
 }
 
-// timeout is the client's time-out for an answer.
+// timeout is the client's timeout for an answer.
 const timeout = 3 * time.Second
 
 // lookUp asks for the number of texts of a name, and asks again over TCP if not all fit.

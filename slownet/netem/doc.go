@@ -65,8 +65,8 @@
 //     up to 120 s. The window is reduced in proportion (PRR, RFC 6937), and a
 //     reduction that was spurious is undone (RFC 3522, 3708).
 //   - Acknowledgements are delayed by up to 40 ms, except at the beginning.
-//     The receive window and the send buffer grow as Linux tunes them, to 6 and 4
-//     MiB, and count the memory that segments take: at first a writer whose data
+//     The receive window and the send buffer grow as Linux tunes them, to 6 MiB (the
+//     maximum up to Linux 6.15; 32 MiB since then) and 4 MiB, and count the memory that segments take: at first a writer whose data
 //     is not acknowledged can write 46 KB with an MTU of 1,500, 331 KB with 9,000
 //     and 2.6 MB with loopback's 65,536. A zero window is probed (RFC 9293,
 //     section 3.8.6.1).
@@ -104,11 +104,10 @@
 // queue, so on a slow line a packet may leave about ten milliseconds after
 // CoDel has examined it.
 //
-// The TCP model has no F-RTO, no pacing, no segmentation offload, no
-// compression of acknowledgements, no simultaneous open and no urgent data.
-// Timers are exact; Linux's are up to an eighth late. On queues of fewer than
-// ten packets, transfers are faster than the kernel's, which sends in bursts
-// there.
+// The TCP model has no BBR, no F-RTO, no pacing, no segmentation offload, no
+// SACK compression, no simultaneous open and no urgent data. Timers are exact;
+// Linux's are up to an eighth late. On queues of fewer than ten packets,
+// transfers can be much faster than the kernel's, which sends in bursts there.
 //
 // The drivers use Ends, unless [TCP] asks for ideal streams with [Unlimited].
 package netem

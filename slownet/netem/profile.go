@@ -48,8 +48,8 @@ func (p Profile) Validate() error {
 	return nil
 }
 
-// check returns an error if the profile is invalid. It begins with the profile's name, if it
-// has one, and is to be added to the word profile.
+// check returns an error if the profile is invalid. The error continues the word "profile":
+// it begins with a space and the name, if there is one.
 func (p *Profile) check(invalid func(Link) error) error {
 	name := ""
 	if p.Name != "" {

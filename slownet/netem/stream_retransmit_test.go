@@ -18,7 +18,7 @@ func harmless(latency time.Duration) Link {
 	return Link{Latency: latency, Duplicate: Chance{Correlation: 0.5}}
 }
 
-// The time-out is SRTT + 4 RTTVAR, RFC 6298. The first round trip R makes SRTT
+// The timeout is SRTT + 4 RTTVAR, RFC 6298. The first round trip R makes SRTT
 // R and RTTVAR R/2; each further one adds a quarter of |SRTT - R| - RTTVAR to
 // RTTVAR, and then an eighth of R - SRTT to SRTT.
 func TestRetransmissionTimeout(t *testing.T) {

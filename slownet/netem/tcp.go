@@ -20,7 +20,8 @@ type TCP struct {
 	// buffer, for bytes that were written and are not yet acknowledged, and the
 	// receive buffer, for bytes that have arrived and were not yet read. Zero
 	// selects Linux's buffers, which grow when they limit the connection, up to
-	// 4 MiB for sending and 6 MiB for receiving. In package simtest, Window
+	// 4 MiB for sending and 6 MiB for receiving (Linux's maximum up to 6.15; it has
+	// been 32 MiB since then). In package simtest, Window
 	// takes precedence over simtest.Config.Window.
 	Window int
 

@@ -122,10 +122,10 @@ func (b *receiveBuffer) grow(n int, held int64) bool {
 }
 
 // measure processes a round trip: from sending a timestamp to the payload that echoes it,
-// in whole milliseconds. A shorter one than before counts at once; a longer one counts an
-// eighth, if everything that arrived before has been read. So the buffer grows with a queue
-// on the path. Linux also ignores longer ones of segments that are not full; here they
-// count until a shorter one replaces them.
+// in whole milliseconds. A shorter one than before replaces the estimate; a longer one moves
+// it an eighth of the way, if everything that arrived before has been read. So the buffer
+// grows with a queue on the path. Linux takes no round trip from a segment that is not full;
+// here it counts until a shorter one replaces it.
 func (b *receiveBuffer) measure(now, echo time.Duration, isDrained bool) {
 	if echo == 0 || b.roundTrip != 0 && echo >= b.lastEcho && echo-b.lastEcho < time.Millisecond {
 		return

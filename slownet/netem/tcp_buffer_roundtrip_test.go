@@ -7,9 +7,9 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// The receiver's round trip is that of Linux: a shorter one counts at once, a longer one
-// an eighth, and only if everything before it has been read. It is in whole milliseconds,
-// and each timestamp counts once.
+// A shorter round trip replaces the receiver's estimate, and a longer one moves it an eighth
+// of the way, but only if everything before it has been read. It is in whole milliseconds,
+// at least one, and each timestamp counts once.
 func TestRoundTripOfTheReceiver(t *testing.T) {
 	const ms = time.Millisecond
 	var b receiveBuffer

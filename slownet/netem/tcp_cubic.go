@@ -28,7 +28,7 @@ const (
 // A cubic is the state of the CUBIC algorithm (RFC 9438). Its arithmetic is in
 // integers, so that it is the same on every platform.
 type cubic struct {
-	delay   time.Duration // shortest round trip of data, so not the handshake's; 0 is none
+	delay   time.Duration // shortest round trip of a data segment (the handshake does not count); 0 is none
 	hystart hystart
 	growth  *cubicGrowth // nil until the window has left slow start
 }

@@ -223,7 +223,8 @@ func (q *retransmissionQueue) pop() {
 	q.first++
 }
 
-// hasResent reports whether a retransmission is in flight, or may be: the first segment's.
+// hasResent reports whether a retransmission may be in flight. If the first segment was
+// ever retransmitted, it counts.
 func (q *retransmissionQueue) hasResent() bool {
 	return q.resent > 0 || q.len() > 0 && q.at(q.first).again
 }

@@ -19,7 +19,7 @@ type episode struct {
 
 	// Spurious reductions are undone.
 	canUndo     bool
-	retransmits int           // retransmissions not known to be spurious; -1 before the first
+	retransmits int           // not known to be spurious, sent in it or in flight when it began; -1 before the first
 	firstResent time.Duration // 0 is none
 	window      int
 	threshold   int
@@ -48,7 +48,7 @@ func (s *sender) beginEpisode() {
 		canUndo: true, window: s.window.size, threshold: s.window.threshold,
 		retransmits: -1,
 	}
-	if s.queue.hasResent() { // in the last episode: their arrival does not mean that nothing was lost in this one
+	if s.queue.hasResent() { // that retransmissions of the last episode arrive does not mean that nothing was lost in this one
 		next.firstResent = s.episode.firstResent
 	}
 	if s.queue.resent > 0 {
@@ -58,8 +58,8 @@ func (s *sender) beginEpisode() {
 	s.window.reduce()
 }
 
-// firstResent returns the time of the first retransmission in the current
-// episode, or now if there was none yet.
+// firstResent returns the time of the first retransmission that was sent in the current
+// episode or in flight when it began, or now if there was none yet.
 func (s *sender) firstResent(now time.Duration) time.Duration {
 	if s.recovery == open || s.episode.firstResent == 0 {
 		return now

@@ -14,8 +14,8 @@
 // upstream, to the server, and downstream, to the client. Each direction ends by itself,
 // and a reset by either end is passed on to the other. A [Toxic] impairs the bytes, as in
 // Toxiproxy, whose API an [API] implements; a [Link] is a toxic that is a link of package
-// netem. All of them can be changed while connections are in use, and these calls wait for
-// no connection.
+// netem. All of them can be changed while connections are in use, and these calls do not
+// wait for the traffic of any connection.
 //
 // # Model
 //
@@ -46,7 +46,7 @@
 // # Limitations
 //
 // Bytes that the operating system is copying when a toxic is added bypass the toxic; the
-// call waits up to 20 ms for them. A server that answers a connect with neither an
+// call waits up to 100 ms for them. A server that answers a connect with neither an
 // acceptance nor a refusal keeps its client waiting as long as the operating system tries.
 // The reset of a half-closed connection is passed on at once on Linux, and at the next
 // write elsewhere.

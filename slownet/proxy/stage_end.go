@@ -20,7 +20,7 @@ func (s *slowCloseStage) due() (time.Duration, bool) {
 
 func (s *slowCloseStage) change(_ time.Duration, a Attributes) { s.SlowClose = a.(SlowClose) }
 
-// timeoutStage drops all bytes, and ends the connection after a time-out.
+// timeoutStage drops all bytes, and ends the connection after a timeout.
 type timeoutStage struct {
 	passing
 	Timeout

@@ -20,7 +20,8 @@ type namespace struct {
 	tun int // file descriptor of the device
 }
 
-// settings are sysctls whose defaults a distribution may have changed.
+// settings are sysctls. The sizes of buffers are the defaults of Linux up to 6.15, which
+// package netem has too; the maximum of tcp_rmem has been 32 MiB since 6.16.
 var settings = map[string]string{
 	"net.ipv6.conf.tun0.disable_ipv6": "1", // no packets except the measured ones
 	"net.ipv4.tcp_no_metrics_save":    "1", // no connection uses the metrics of an earlier one
