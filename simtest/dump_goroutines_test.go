@@ -288,3 +288,13 @@ func TestFormatGoroutinesIsBounded(t *testing.T) {
 	assert.True(t, strings.HasSuffix(text, "\nand 980 more hosts\n"), text)
 	assert.Equal(t, 20*(1+20+1)+1, strings.Count(text, "\n"))
 }
+
+// A goroutine whose function has returned may still be in the profile, with frames of the
+// runtime alone.
+func TestEndingGoroutinesAreUnlisted(t *testing.T) {
+	var ending stack
+	ending.add(frame{function: "runtime.goexit1", file: "proc.go:1"})
+	assert.True(t, ending.unlisted())
+	ending.add(frame{function: "example.com/shop.serve", file: "shop.go:1"})
+	assert.False(t, ending.unlisted())
+}

@@ -53,8 +53,11 @@ func (s *stack) key() string {
 // unlisted reports whether the goroutine is left out of lists, as part of the
 // machinery: the simulation's own goroutines, the caller of stillRunning, and the three
 // goroutines of testing/synctest. The test's own goroutine is left out too, except
-// while it runs a clean-up.
+// while it runs a clean-up. A goroutine without frames is ending: it is in runtime.goexit1.
 func (s *stack) unlisted() bool {
+	if len(s.frames) == 0 {
+		return true
+	}
 	testsOwn, cleansUp := false, false
 	for _, f := range s.frames {
 		switch f.function {
