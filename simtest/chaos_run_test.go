@@ -226,8 +226,9 @@ func TestChaosLeavesTheNetworksDrawsAlone(t *testing.T) {
 				}
 			}}
 			carriedOut(t, config, func(t *testing.T, sim *Sim) {
-				sim.Host("idle")
-				sim.Host("other")
+				for _, name := range []string{"idle", "other", "a", "b", "c"} { // before another host dials it
+					sim.Host(name)
+				}
 				for _, names := range [][2]string{{"a", "b"}, {"b", "c"}, {"c", "a"}} {
 					host := sim.Host(names[0])
 					host.Run(func(ctx context.Context) error { return chatter(ctx, host, names[1]) })
