@@ -150,12 +150,12 @@ func (b *receiveBuffer) adapt(now time.Duration, consumed int64, waiting, n, bey
 	if b.isFixed || (b.roundTrip == 0 || now-b.since < b.roundTrip) && !b.isInstant(now, read) {
 		return
 	}
-	if n := int(read-b.read) - waiting; n > b.perRound {
+	if n, last := read-b.read-int64(waiting), int64(b.perRound); n > last {
 		window := 2 * n // the sender is a round trip ahead
-		window += 2 * (window * (n - b.perRound) / b.perRound)
-		window += beyond
-		b.size = max(b.size, min(maxBuffer, int(int64(window)*b.space()/int64(b.largest))))
-		b.perRound = n
+		window += 2 * (window * (n - last) / last)
+		window += int64(beyond)
+		b.size = max(b.size, int(min(maxBuffer, window*b.space()/int64(b.largest))))
+		b.perRound = int(n)
 	}
 	b.since, b.read = now, read
 }

@@ -80,6 +80,14 @@ func TestTheWindowGrowsWithTheQueue(t *testing.T) {
 	assert.Positive(t, line.dropped)
 }
 
+// The buffers grow in the same way where an int has 32 bits: a fast transfer takes the same
+// time on every platform.
+func TestAFastTransferOnEveryPlatform(t *testing.T) {
+	link := netem.Link{Latency: 50 * time.Millisecond, Rate: 200 * netem.Mbps}
+	tr := netem.NewTransfer(netem.TCP{}, 0, 2*link.Latency, newPipe(link, 1), newPipe(link, 2))
+	assert.Equal(t, 2_638_451_200*time.Nanosecond, transferTime(t, tr, 40_000_000))
+}
+
 // However small the buffers are, all bytes arrive.
 func TestBuffersOfAnySizeLoseNothing(t *testing.T) {
 	for _, bytes := range []int{0, 1, 1000, 5000, 100_000} {
