@@ -14,5 +14,17 @@ func ProcessInFull() (restore func()) {
 // IsRecovering reports whether the end is recovering from losses.
 func (e *End) IsRecovering() bool { return e.send.recovery != open }
 
+// RecoveryEnd returns the sequence number that ends the last recovery. It tells one
+// recovery from the next.
+func (e *End) RecoveryEnd() int64 {
+	if e.send.episode == nil {
+		return 0
+	}
+	return e.send.episode.end
+}
+
+// IsInLoss reports whether the end is recovering from a timeout.
+func (e *End) IsInLoss() bool { return e.send.recovery == inLoss }
+
 // IsUndone reports whether the last recovery was undone.
-func (e *End) IsUndone() bool { return e.send.episode != nil && e.send.episode.before == 0 }
+func (e *End) IsUndone() bool { return e.send.episode != nil && !e.send.episode.canUndo }

@@ -25,12 +25,12 @@ type TCP struct {
 	// takes precedence over simtest.Config.Window.
 	Window int
 
-	// UserTimeout is the time that data may stay unacknowledged before the
-	// connection ends. It also limits the time that keep-alive probes may stay
-	// unanswered: Linux's TCP_USER_TIMEOUT (RFC 5482). It also ends an
-	// unanswered dial, but not before the first SYN would be retransmitted,
-	// after a second. Zero is 15 to 18 minutes for data, depending on the
-	// timer, and 131 s for a dial.
+	// UserTimeout is the time that retransmitted data may stay unacknowledged
+	// before the connection ends: Linux's TCP_USER_TIMEOUT (RFC 5482). It counts
+	// from the first retransmission. It also limits the time that keep-alive
+	// probes may stay unanswered, and ends an unanswered dial, but not before the
+	// first SYN would be retransmitted, after a second. Zero is 15 to 18 minutes
+	// for data, depending on the timer, and 131 s for a dial.
 	UserTimeout time.Duration
 }
 

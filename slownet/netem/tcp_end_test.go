@@ -74,6 +74,23 @@ func TestFastRetransmit(t *testing.T) {
 	assert.Equal(t, 3*oneWay, p.took(t, 1, 8*netem.MSS))
 }
 
+// A fast retransmission of the first segment restarts the timer, so it does not expire
+// before the retransmission is acknowledged, although the round trip is longer than the 200
+// ms by which the timer exceeds it.
+func TestAFastRetransmissionRestartsTheTimer(t *testing.T) {
+	link := netem.Link{Latency: 150 * time.Millisecond}
+	p := newPath(netem.TCP{}, netem.NewPacketFlow(link, 1), netem.NewPacketFlow(link, 2))
+	for range 60 { // the deviation decays
+		p.write(0, 10*netem.MSS)
+		p.quiet(t)
+	}
+	sent := p.ends[0].nth
+	p.losing(0, sent)
+	p.write(0, 10*netem.MSS)
+	p.quiet(t)
+	assert.Equal(t, 11, p.ends[0].nth-sent, "segments sent")
+}
+
 // After the last of several segments no other arrives to reveal its loss. The
 // acknowledgements of the others set the timers: 200 ms and a round trip later the last
 // segment is retransmitted.

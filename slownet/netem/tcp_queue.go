@@ -16,7 +16,7 @@ type retransmissionQueue struct {
 	lost          int32       // considered lost, retransmitted since or not
 	resent        int32       // retransmitted, and considered in flight
 	again         int32       // sent more than once
-	board         *scoreboard // nil before the first loss or selective acknowledgement
+	board         *scoreboard // nil before the first loss, retransmission or selective acknowledgement
 	highestSacked int64       // a segment's number
 
 	// Segments in flight are also in a list, in the order of their last
@@ -27,11 +27,15 @@ type retransmissionQueue struct {
 	inline [1]sentSegment // the ring while it is large enough; therefore the queue must not be copied
 }
 
-// A scoreboard is the part of a retransmissionQueue that only losses need.
+// A scoreboard is the part of a retransmissionQueue that only losses and
+// retransmissions need.
 type scoreboard struct {
 	blocks   [3]Block // of the last selective acknowledgement
 	known    int      // how many of the blocks are set
 	nextLost int64    // no segment below it waits for its retransmission
+
+	resends    int64 // number of retransmissions
+	duplicates int64 // number of segments reported as duplicates
 }
 
 // ensureScoreboard returns the scoreboard, and creates it if there is none.
@@ -167,6 +171,7 @@ func (q *retransmissionQueue) recover(number int64) {
 // resend records that a segment is retransmitted. A probe retransmits a segment
 // that is not considered lost.
 func (q *retransmissionQueue) resend(now time.Duration, number int64) {
+	q.ensureScoreboard().resends++
 	s := q.at(number)
 	switch s.state {
 	case isLost:

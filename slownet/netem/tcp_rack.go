@@ -8,7 +8,7 @@ type rack struct {
 	at           time.Duration // time at which the next segment will be considered lost, or Never
 	sent         time.Duration // transmission time of the most recently sent segment that has arrived
 	seq          int64         // its sequence number
-	roundTrip    time.Duration // its round trip
+	roundTrip    time.Duration // of the segment that arrived last
 	reorderSteps *reorderSteps // nil until a segment was retransmitted spuriously
 	reordered    bool          // reordering has been observed
 }
@@ -22,9 +22,12 @@ type reorderSteps struct {
 	stepRound int64 // steps grows once per round trip: not for segments below this sequence number
 }
 
-// duplicated records that a segment was retransmitted spuriously.
+// duplicated records that a segment was retransmitted spuriously. The reordering window
+// grows, but only where reordering has been observed.
 func (r *rack) duplicated(seq, nxt int64) {
-	r.reordered = true
+	if !r.reordered {
+		return
+	}
 	if r.reorderSteps == nil {
 		r.reorderSteps = &reorderSteps{steps: 1}
 	}
@@ -60,8 +63,9 @@ func (r *rack) arrived(now time.Duration, s *sentSegment, shortest time.Duration
 	if s.again && (d < shortest || d == 0) {
 		return // an earlier transmission has arrived, or it is unknown which one
 	}
+	r.roundTrip = d
 	if s.sent > r.sent || s.sent == r.sent && s.seq > r.seq {
-		r.sent, r.seq, r.roundTrip = s.sent, s.seq, d
+		r.sent, r.seq = s.sent, s.seq
 	}
 }
 
@@ -144,20 +148,19 @@ func (s *sender) sendProbe(now time.Duration, segment *Segment) bool {
 	return true
 }
 
-// probeAnswered processes an acknowledgement while a probe is outstanding.
-func (s *sender) probeAnswered(ack int64, duplicate, progress bool) {
+// probeAnswered processes an acknowledgement while a probe is outstanding, and whether it
+// reports the probe as a duplicate.
+func (s *sender) probeAnswered(ack int64, isDuplicate, progress bool) {
 	p := &s.probe
 	if p.end == 0 || ack < p.end {
 		return
 	}
 	switch {
-	case !p.resent, duplicate, !progress && ack == p.end:
+	case !p.resent, isDuplicate, !progress && ack == p.end:
 		p.end = 0 // nothing was lost
-	case ack > p.end && s.recovery == open:
+	case ack > p.end:
 		p.end = 0 // the probe has repaired a loss
 		s.window.reduce()
 		s.window.size = min(s.window.size, s.window.threshold)
-	case ack > p.end:
-		p.end = 0
 	}
 }

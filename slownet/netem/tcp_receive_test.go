@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
@@ -58,4 +59,21 @@ func TestQuickAcknowledgements(t *testing.T) {
 func TestWindowAfterAGap(t *testing.T) {
 	_, windows := acknowledged(t, 30, 5)
 	assert.Equal(t, windows[10], windows[len(windows)-1], "%v", windows)
+}
+
+// The timestamp of a segment that was received before is not echoed, unless it is the last
+// one that was acknowledged.
+func TestTheTimestampOfADuplicate(t *testing.T) {
+	e := newSendingEnd(t)
+	echo := func(number int64, sent time.Duration) time.Duration {
+		e.Input(e.now, &netem.Segment{Flags: netem.ACK, Seq: number * netem.MSS, Len: netem.MSS, Window: peerWindow, TSVal: sent})
+		answer, ok := e.Output(e.now)
+		require.True(t, ok)
+		return answer.TSEcr
+	}
+	const ms = time.Millisecond
+	assert.Equal(t, 50*ms, echo(0, 50*ms))
+	assert.Equal(t, 51*ms, echo(1, 51*ms))
+	assert.Equal(t, 51*ms, echo(0, 60*ms))
+	assert.Equal(t, 61*ms, echo(1, 61*ms))
 }

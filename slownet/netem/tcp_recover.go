@@ -11,28 +11,21 @@ const (
 	inLoss                          // the retransmission timer has expired
 )
 
-// An episode is one recovery, from the detection of a loss until everything sent
-// before the detection is acknowledged. A sender has none until its first loss.
+// An episode is one reduction of the window and the recovery from the losses that caused
+// it. A sender has none until its first loss.
 type episode struct {
-	sent int
-	end  int64 // sequence number
+	undo
+	end int64 // recovery ends when everything below this sequence number is acknowledged
 
-	// Spurious reductions are undone.
-	canUndo     bool
-	retransmits int           // not known to be spurious, sent in it or in flight when it began; -1 before the first
-	firstResent time.Duration // 0 is none
-	window      int
-	threshold   int
-
-	// Proportional rate reduction, RFC 6937. The field sent belongs to it too.
-	before    int // window
+	// Proportional rate reduction, RFC 6937. The window before it is undo's.
+	sent      int
 	delivered int
 }
 
 // resent records a retransmission.
 func (e *episode) resent(now time.Duration) {
 	e.sent++
-	e.retransmits = max(e.retransmits, 0) + 1
+	e.retransmits++
 	if e.firstResent == 0 {
 		e.firstResent = now
 	}
@@ -43,18 +36,7 @@ func (s *sender) beginEpisode() {
 	if s.episode == nil {
 		s.episode = &episode{}
 	}
-	next := episode{
-		end: s.nxt, before: s.window.size,
-		canUndo: true, window: s.window.size, threshold: s.window.threshold,
-		retransmits: -1,
-	}
-	if s.queue.hasResent() { // that retransmissions of the last episode arrive does not mean that nothing was lost in this one
-		next.firstResent = s.episode.firstResent
-	}
-	if s.queue.resent > 0 {
-		next.retransmits = int(s.queue.resent)
-	}
-	*s.episode = next
+	*s.episode = episode{undo: s.undoable(), end: s.nxt}
 	s.window.reduce()
 }
 
@@ -67,25 +49,35 @@ func (s *sender) firstResent(now time.Duration) time.Duration {
 	return s.episode.firstResent
 }
 
+// forgetFirstResent forgets the time of the first retransmission if none is in flight.
+func (s *sender) forgetFirstResent() {
+	if s.episode != nil && !s.queue.hasResent() {
+		s.episode.firstResent = 0
+	}
+}
+
 // enterRecovery begins fast recovery.
 func (s *sender) enterRecovery() {
+	s.forgetFirstResent()
 	s.beginEpisode()
 	s.recovery = recovering
 	s.probe.at, s.probe.end = Never, 0
 }
 
 // enterLoss marks all segments as lost, except those sent so recently that
-// their acknowledgement may still be in flight.
+// their acknowledgement may still be in flight. The window is reduced once until recovery
+// ends, and again if the timer expires after progress.
 func (s *sender) enterLoss(now time.Duration) {
-	if s.recovery == open || s.una >= s.episode.end {
+	if s.recovery == open || s.recovery == inLoss && s.rtt.backoff == 0 {
 		s.beginEpisode()
 	}
+	s.episode.end = s.nxt
 	for n := s.queue.first; n < s.queue.last; n++ {
 		if segment := s.queue.at(n); n == s.queue.first || segment.sent+s.rack.roundTrip <= now {
 			s.queue.lose(n)
 		}
 	}
-	s.recovery = inLoss
+	s.recovery, s.onlyNew = inLoss, false
 	s.window.size = s.queue.inFlight() + 1
 	s.window.count = 0
 	s.window.cubic.reset()
@@ -94,7 +86,11 @@ func (s *sender) enterLoss(now time.Duration) {
 
 // acknowledge processes the acknowledgements in a segment.
 func (s *sender) acknowledge(now time.Duration, p *Segment) {
-	if p.Ack > s.nxt || p.Ack < s.una {
+	if p.Ack > s.nxt {
+		return
+	}
+	if p.Ack < s.una {
+		s.acknowledgeAgain(p)
 		return
 	}
 	s.updateWindow(p.Ack, p.Window)
@@ -118,18 +114,32 @@ func (s *sender) acknowledge(now time.Duration, p *Segment) {
 		}
 	}
 	if !inOrder {
-		s.probeAnswered(p.Ack, a.duplicate, a.progress || a.delivered > 0)
+		s.probeAnswered(p.Ack, a.isProbe, a.progress || a.delivered > 0)
+		s.reconsider(p, a.progress)
 	}
-	if lost := s.detect(now); lost > 0 || !inOrder {
-		s.undo(p, a)
-		s.react(a, lost)
+	resent, lost := s.queue.resent, 0
+	if s.onlyNew {
+		s.rack.at = Never
+	} else {
+		lost = s.detect(now)
+	}
+	if lost > 0 || !inOrder {
+		s.react(a, lost, s.queue.resent < resent)
 	}
 	if s.recovery != recovering && a.progress && a.delivered > 0 {
-		s.window.grow(now, a.delivered)
+		s.window.grow(now, a.delivered+a.duplicates)
 		s.buffer.grow(s.window.size, s.mss)
 	}
 	if a.progress || a.delivered > 0 {
 		s.scheduleProbe(now)
+	}
+}
+
+// acknowledgeAgain processes an acknowledgement that a later one has overtaken. That one
+// has reported everything in it except duplicates.
+func (s *sender) acknowledgeAgain(p *Segment) {
+	if p.isDuplicate() && s.duplicated(p.SACK[0]) {
+		s.reconsider(p, false)
 	}
 }
 
@@ -138,9 +148,10 @@ var alwaysInFull = false // a variable for tests
 
 // An ackResult is the new information in an acknowledgement.
 type ackResult struct {
-	delivered int  // newly delivered segments
-	progress  bool // bytes were acknowledged cumulatively
-	duplicate bool // a segment arrived twice
+	delivered  int  // newly delivered segments
+	duplicates int  // segments that arrived twice because they were retransmitted
+	progress   bool // bytes were acknowledged cumulatively
+	isProbe    bool // the loss probe arrived, and repeated what had arrived before
 }
 
 // processInOrder is processAck for a cumulative acknowledgement while every segment in
@@ -169,10 +180,9 @@ func (s *sender) processAck(now time.Duration, p *Segment) ackResult {
 	a := ackResult{progress: p.Ack > s.una}
 	blocks := p.SACK[:p.SACKs]
 	if p.isDuplicate() {
-		a.duplicate = true
-		s.rack.duplicated(blocks[0].Start, s.nxt)
-		if e := s.episode; e != nil && e.retransmits > 0 {
-			e.retransmits--
+		a.isProbe = blocks[0].End == s.probe.end
+		if s.duplicated(blocks[0]) {
+			a.duplicates = 1
 		}
 		blocks = blocks[1:]
 	}
@@ -253,50 +263,20 @@ func (p *Segment) isDuplicate() bool {
 	return first.End <= p.Ack || p.SACKs > 1 && first.Start >= p.SACK[1].Start && first.End <= p.SACK[1].End
 }
 
-// undo reverts a reduction if nothing was lost: either all retransmissions were
-// reported as duplicates, or the acknowledgement was triggered by a segment
-// sent before the first retransmission (RFC 3522).
-func (s *sender) undo(p *Segment, a ackResult) {
-	e := s.episode
-	if s.recovery == open || !e.canUndo {
-		return
-	}
-	allTwice := a.duplicate && e.retransmits == 0
-	early := a.progress && e.firstResent > 0 && p.TSEcr < e.firstResent
-	if !allTwice && !early {
-		return
-	}
-	for n := s.queue.first; n < s.queue.last; n++ {
-		s.queue.recover(n)
-	}
-	s.window.size = max(s.window.size, e.window)
-	s.window.threshold = max(s.window.threshold, e.threshold)
-	s.recovery, *e = open, episode{firstResent: e.firstResent}
-}
-
-// react enters and leaves recovery.
-func (s *sender) react(a ackResult, lost int) {
-	switch e := s.episode; {
-	case s.recovery != open && s.una >= e.end:
-		if s.recovery == recovering {
-			s.window.size = s.window.threshold
-			s.rack.recovered()
-		}
-		s.recovery, e.canUndo = open, false
-	case s.recovery == inLoss:
-		return
-	}
-	if s.recovery == open && s.episode != nil && !s.queue.hasResent() {
-		s.episode.firstResent = 0
-	}
+// react begins fast recovery if a segment was lost, and reduces the window during it.
+// After a timeout, fast recovery begins only if a retransmission was lost.
+func (s *sender) react(a ackResult, lost int, lostAgain bool) {
 	switch {
 	case s.recovery == recovering:
-	case s.queue.lost > 0:
+	case s.recovery == open && s.queue.lost > 0, lostAgain:
 		s.enterRecovery()
+	case s.recovery == open:
+		s.forgetFirstResent()
+		return
 	default:
 		return
 	}
-	s.reduceRate(a.delivered, a.progress && lost == 0)
+	s.reduceRate(a.delivered+a.duplicates, a.progress && lost == 0)
 }
 
 // reduceRate sets the window during fast recovery so that it reaches the
@@ -310,7 +290,7 @@ func (s *sender) reduceRate(delivered int, good bool) {
 	inFlight := s.queue.inFlight()
 	var n int
 	if room := s.window.threshold - inFlight; room < 0 {
-		n = (s.window.threshold*e.delivered+e.before-1)/e.before - e.sent
+		n = (s.window.threshold*e.delivered+e.window-1)/e.window - e.sent
 	} else {
 		n = max(e.delivered-e.sent, delivered)
 		if good {

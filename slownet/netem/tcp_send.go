@@ -7,6 +7,7 @@ type sender struct {
 	fin            bool // the application will write no more
 	sentNew        bool // new data was sent since the last call of settle
 	windowProbeDue bool // a window probe is to be sent now
+	onlyNew        bool // nothing is retransmitted until the next acknowledgement
 	recovery       recoveryState
 	written        int64         // by the application
 	una            int64         // oldest byte that is not acknowledged
@@ -69,7 +70,7 @@ func (s *sender) next(now time.Duration, segment *Segment) bool {
 	switch number := s.queue.waiting(); {
 	case s.probe.due:
 		return s.sendProbe(now, segment)
-	case number != none && s.queue.inFlight() < s.window.size:
+	case number != none && !s.onlyNew && s.queue.inFlight() < s.window.size:
 		s.episode.resent(now)
 		*segment = s.resend(now, number)
 		return true
@@ -139,7 +140,7 @@ func (s *sender) resend(now time.Duration, number int64) Segment {
 	sent := s.queue.at(number)
 	s.queue.resend(now, number)
 	s.lastSent = now
-	if s.retransmit == Never {
+	if s.retransmit == Never || number == s.queue.first && s.recovery == recovering {
 		s.retransmit = now + s.rtt.timeout()
 	}
 	segment := Segment{Seq: sent.seq, Len: int(sent.size)}
@@ -202,15 +203,15 @@ const retransmitLimit = 1023*minTimeout + 6*maxTimeout
 
 // expire handles the timers that have expired. It returns false if it gives the
 // peer up.
-func (s *sender) expire(now, limit time.Duration) bool {
+func (s *sender) expire(now, userTimeout time.Duration) bool {
+	limit := userTimeout
 	if limit == 0 {
 		limit = retransmitLimit
 	}
 	switch {
 	case s.rack.at <= now:
 		s.rack.at = Never
-		s.detect(now)
-		if s.queue.lost > s.queue.resent && s.recovery == open {
+		if s.detect(now) > 0 && s.recovery != recovering {
 			s.enterRecovery()
 			s.reduceRate(1, false)
 		}
@@ -222,7 +223,7 @@ func (s *sender) expire(now, limit time.Duration) bool {
 			return false
 		}
 		s.enterLoss(now)
-		s.backOff(now, since, limit, &s.retransmit)
+		s.backOff(now, since, userTimeout, &s.retransmit)
 	case s.persist <= now:
 		if s.windowProbedAt == 0 {
 			s.windowProbedAt = now
@@ -230,16 +231,16 @@ func (s *sender) expire(now, limit time.Duration) bool {
 			return false
 		}
 		s.windowProbeDue = true
-		s.backOff(now, s.windowProbedAt, limit, &s.persist)
+		s.backOff(now, s.windowProbedAt, userTimeout, &s.persist)
 	}
 	return true
 }
 
-// backOff doubles a timer, up to the limit.
-func (s *sender) backOff(now, since, limit time.Duration, timer *time.Duration) {
+// backOff doubles a timer, up to the user timeout if there is one.
+func (s *sender) backOff(now, since, userTimeout time.Duration, timer *time.Duration) {
 	s.rtt.backoff++
 	*timer = now + s.rtt.timeout()
-	if limit < retransmitLimit {
-		*timer = max(now+1, min(*timer, since+limit))
+	if userTimeout > 0 {
+		*timer = max(now+1, min(*timer, since+userTimeout))
 	}
 }

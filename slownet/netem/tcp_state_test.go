@@ -246,6 +246,18 @@ func TestShortUserTimeout(t *testing.T) {
 	assert.Equal(t, netem.TimedOut, p.ends[0].end.Failure())
 }
 
+// A user timeout that is longer than Linux's own limit ends on time, too.
+func TestLongUserTimeout(t *testing.T) {
+	p := pathOf(netem.TCP{UserTimeout: 20 * time.Minute})
+	p.quiet(t)
+	start := p.now
+	p.ends[0].lose = func(*netem.Segment) bool { return true }
+	p.write(0, 100)
+	p.quiet(t)
+	assert.Equal(t, 20*time.Minute+600*time.Millisecond, p.now-start)
+	assert.Equal(t, netem.TimedOut, p.ends[0].end.Failure())
+}
+
 // An unanswered dial ends after the user timeout, but not before the first
 // retransmission of the SYN is due.
 func TestUserTimeoutOfADial(t *testing.T) {
