@@ -31,7 +31,10 @@ type Transfer struct {
 const Request = 200
 
 // IsRandom reports whether the path has random impairments.
-func (t *Transfer) IsRandom() bool { return t.Down.Loss.Random > 0 || t.Down.Jitter.Deviation > 0 }
+func (t *Transfer) IsRandom() bool {
+	l := &t.Down
+	return l.Loss.Random > 0 || l.Duplicate.Probability > 0 || l.Reorder.Probability > 0 || l.Jitter.Deviation > 0
+}
 
 // String returns the name of the transfer.
 func (t *Transfer) String() string { return fmt.Sprintf("%s %d %v", t.Cell, t.Body, t.Congestion) }
@@ -94,6 +97,14 @@ func (r *record) number(column string) float64 {
 	return n
 }
 
+// optional returns a column's number, or 0 if the table does not have the column.
+func (r *record) optional(column string) float64 {
+	if !slices.Contains(r.names, column) {
+		return 0
+	}
+	return r.number(column)
+}
+
 func (r *record) seconds(column string) time.Duration {
 	return time.Duration(r.number(column) * float64(time.Second))
 }
@@ -113,6 +124,9 @@ func (r *record) link(rate, queue string) netem.Link {
 		Queue:   netem.Queue{Bytes: int(r.number(queue))},
 		Loss:    netem.Loss{Random: r.number("loss")},
 		Jitter:  netem.Jitter{Deviation: time.Duration(r.number("jitter_ms") * float64(time.Millisecond))},
+
+		Duplicate: netem.Chance{Probability: r.optional("duplicate")},
+		Reorder:   netem.Chance{Probability: r.optional("reorder")},
 	}
 	if r.text("jitter_distribution") == "normal" {
 		link.Jitter.Distribution = netem.Normal

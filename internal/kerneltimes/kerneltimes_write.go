@@ -10,8 +10,8 @@ import (
 
 // Columns are the columns of a table.
 var Columns = []string{
-	"cell", "down_bps", "up_bps", "oneway_ms", "queue_down_bytes", "queue_up_bytes", "loss", "jitter_ms",
-	"jitter_distribution", "body_bytes", "congestion_control", "runs", "connect_p50_s", "first_byte_p50_s",
+	"cell", "down_bps", "up_bps", "oneway_ms", "queue_down_bytes", "queue_up_bytes", "loss", "duplicate", "reorder",
+	"jitter_ms", "jitter_distribution", "body_bytes", "congestion_control", "runs", "connect_p50_s", "first_byte_p50_s",
 	"total_p10_s", "total_p50_s", "total_p90_s", "total_mean_s",
 }
 
@@ -31,7 +31,7 @@ func (t *Transfer) Record(connects, firstBytes, totals []time.Duration) []string
 	return []string{
 		t.Cell, number(float64(t.Down.Rate)), number(float64(t.Up.Rate)), ms(t.Down.Latency),
 		strconv.Itoa(t.Down.Queue.Bytes), strconv.Itoa(t.Up.Queue.Bytes), number(t.Down.Loss.Random),
-		ms(t.Down.Jitter.Deviation), distribution, strconv.Itoa(t.Body), t.Congestion.String(),
+		number(t.Down.Duplicate.Probability), number(t.Down.Reorder.Probability), ms(t.Down.Jitter.Deviation), distribution, strconv.Itoa(t.Body), t.Congestion.String(),
 		strconv.Itoa(len(totals)), seconds(Quantile(connects, 0.5)), seconds(Quantile(firstBytes, 0.5)),
 		seconds(Quantile(totals, 0.1)), seconds(Quantile(totals, 0.5)), seconds(Quantile(totals, 0.9)),
 		seconds(sum / time.Duration(max(1, len(totals)))),
