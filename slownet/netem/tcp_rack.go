@@ -160,6 +160,9 @@ func (s *sender) probeAnswered(ack int64, isDuplicate, progress bool) {
 		p.end = 0 // nothing was lost
 	case ack > p.end:
 		p.end = 0 // the probe has repaired a loss
+		if s.episode != nil {
+			s.episode.window = s.window.size // an earlier reduction is undone up to here
+		}
 		s.window.reduce()
 		s.window.size = min(s.window.size, s.window.threshold)
 	}

@@ -62,8 +62,8 @@ func (r *receiver) init(tcp TCP, now time.Duration) {
 	r.advertised = int64(r.buffer.window)
 }
 
-// echo stores the timestamp to be echoed (RFC 7323). That of a segment that was received
-// before is not: it is outside the window.
+// echo stores the timestamp to be echoed (RFC 7323). That of a segment that ends below the
+// last acknowledgement is not: it is outside the window.
 func (r *receiver) echo(p *Segment) {
 	if p.Seq <= r.acked && p.end() >= r.acked {
 		r.recentTS = max(r.recentTS, p.TSVal)

@@ -61,8 +61,8 @@ func TestWindowAfterAGap(t *testing.T) {
 	assert.Equal(t, windows[10], windows[len(windows)-1], "%v", windows)
 }
 
-// The timestamp of a segment that was received before is not echoed, unless it is the last
-// one that was acknowledged.
+// The timestamp of a segment that was acknowledged before is not echoed, unless it is the
+// last one.
 func TestTheTimestampOfADuplicate(t *testing.T) {
 	e := newSendingEnd(t)
 	echo := func(number int64, sent time.Duration) time.Duration {

@@ -17,7 +17,7 @@ type episode struct {
 	undo
 	end int64 // recovery ends when everything below this sequence number is acknowledged
 
-	// Proportional rate reduction, RFC 6937. The window before it is undo's.
+	// Proportional rate reduction, RFC 6937. undo.window is the window before it.
 	sent      int
 	delivered int
 }
@@ -65,18 +65,18 @@ func (s *sender) enterRecovery() {
 }
 
 // enterLoss marks all segments as lost, except those sent so recently that
-// their acknowledgement may still be in flight. The window is reduced once until recovery
-// ends, and again if the timer expires after progress.
+// their acknowledgement may still be in flight. The slow start threshold is lowered once
+// until recovery ends, and again if the timer expires after progress.
 func (s *sender) enterLoss(now time.Duration) {
-	if s.recovery == open || s.recovery == inLoss && s.rtt.backoff == 0 {
-		s.beginEpisode()
-	}
-	s.episode.end = s.nxt
 	for n := s.queue.first; n < s.queue.last; n++ {
 		if segment := s.queue.at(n); n == s.queue.first || segment.sent+s.rack.roundTrip <= now {
 			s.queue.lose(n)
 		}
 	}
+	if s.recovery == open || s.recovery == inLoss && s.rtt.backoff == 0 {
+		s.beginEpisode()
+	}
+	s.episode.end = s.nxt
 	s.recovery, s.onlyNew = inLoss, false
 	s.window.size = s.queue.inFlight() + 1
 	s.window.count = 0
@@ -135,11 +135,14 @@ func (s *sender) acknowledge(now time.Duration, p *Segment) {
 	}
 }
 
-// acknowledgeAgain processes an acknowledgement that a later one has overtaken. That one
-// has reported everything in it except duplicates.
+// acknowledgeAgain processes an acknowledgement that a later one has overtaken. Only its
+// report of a duplicate counts: the later one has reported the rest, if there was room.
 func (s *sender) acknowledgeAgain(p *Segment) {
 	if p.isDuplicate() && s.duplicated(p.SACK[0]) {
 		s.reconsider(p, false)
+		if s.recovery == open && s.queue.lost > 0 {
+			s.enterRecovery()
+		}
 	}
 }
 

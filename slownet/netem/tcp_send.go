@@ -7,7 +7,7 @@ type sender struct {
 	fin            bool // the application will write no more
 	sentNew        bool // new data was sent since the last call of settle
 	windowProbeDue bool // a window probe is to be sent now
-	onlyNew        bool // nothing is retransmitted until the next acknowledgement
+	onlyNew        bool // nothing is retransmitted until the next acknowledgement or timeout
 	recovery       recoveryState
 	written        int64         // by the application
 	una            int64         // oldest byte that is not acknowledged

@@ -42,7 +42,7 @@ func (s *sender) duplicated(b Block) bool {
 		if n == s.queue.last || !s.queue.at(n).again {
 			return true // it was sent once
 		}
-		if s.queue.at(n).state == isSacked && n < s.queue.highestSacked {
+		if s.queue.at(n).state == isSacked {
 			s.rack.reordered = true
 		}
 	} else if e != nil && b.End <= e.start {

@@ -133,7 +133,8 @@ func TestARecoveryIsUndoneByDuplicates(t *testing.T) {
 	require.Equal(t, 10, end.window())
 }
 
-// The report of a duplicate counts even if a later acknowledgement overtakes it.
+// The report of a duplicate counts even if a later acknowledgement overtakes it. If a segment
+// is lost, another recovery begins.
 func TestAnOvertakenAcknowledgementReportsADuplicate(t *testing.T) {
 	end := newSendingEnd(t)
 	end.acknowledge(201, 0, block{1, 10})
@@ -141,9 +142,63 @@ func TestAnOvertakenAcknowledgementReportsADuplicate(t *testing.T) {
 	require.False(t, end.IsUndone())
 	end.acknowledge(303, 11, block{0, 1})
 	require.True(t, end.IsUndone())
+
+	for _, ack := range []int64{4, 5} {
+		end := newSendingEnd(t)
+		end.acknowledge(200, 0, block{1, 5}, block{6, 10})
+		end.acknowledge(300, 5, block{6, 10})
+		end.acknowledge(301, 5, block{0, 1}, block{6, 10})
+		first := end.RecoveryEnd()
+		end.acknowledge(302, ack, block{1, 2}, block{6, 10})
+		require.True(t, end.IsRecovering())
+		require.Greater(t, end.RecoveryEnd(), first)
+	}
 }
 
-// Duplicates that the network has made undo nothing, neither during the recovery nor after it.
+// Retransmissions that a timeout considers lost do not have to be reported as duplicates.
+func TestDuplicatesAfterTimeouts(t *testing.T) {
+	e := newSendingEndOf(t, 3)
+	for !e.IsInLoss() {
+		e.expire()
+	}
+	e.acknowledge(e.now/time.Millisecond+100, 1)
+	require.Equal(t, []int64{2, 0, 1, 2}, e.resent)
+	e.expire()
+	require.Equal(t, []int64{2, 0, 1, 2, 1}, e.resent)
+	at := e.now / time.Millisecond
+	e.acknowledge(at+8, 3)
+	require.False(t, e.IsUndone())
+	e.acknowledge(at+101, 3, block{1, 2})
+	require.True(t, e.IsUndone())
+}
+
+// A loss probe that repairs a loss reduces the window, too. An earlier reduction is then
+// undone up to the window before that one.
+func TestDuplicatesAfterALossProbe(t *testing.T) {
+	e := newSendingEndOf(t, 17)
+	e.acknowledge(201, 0, block{1, 10})
+	e.acknowledgeAll(302)
+	e.acknowledgeAll(403)
+	e.Write(e.now, 7*netem.MSS)
+	e.output()
+	for n := len(e.resent); len(e.resent) == n; {
+		e.expire()
+	}
+	before := e.window()
+	require.Equal(t, 8, before)
+	e.Write(e.now, 3*netem.MSS)
+	e.output()
+	at := e.now / time.Millisecond
+	e.acknowledgeAll(at + 100)
+	require.Less(t, e.window(), before)
+	e.acknowledge(at+101, e.highest/netem.MSS, block{0, 1})
+	require.True(t, e.IsUndone())
+	require.Equal(t, before, e.window())
+}
+
+// Duplicates that can't be of a retransmission since the reduction undo nothing, neither
+// during the recovery nor after it. Those of any segment that was outstanding then count once
+// the segment is acknowledged, as in Linux.
 func TestDuplicatesOfTheNetworkUndoNothing(t *testing.T) {
 	for name, test := range map[string]func(e *sendingEnd){
 		"of a segment from before the recovery": func(e *sendingEnd) {
@@ -296,8 +351,8 @@ func TestALateSegmentUndoesATimeout(t *testing.T) {
 	assert.Equal(t, []int64{0}, e.resent)
 }
 
-// A segment sent after the retransmissions of a recovery, but before those of the next, is
-// late for the next.
+// The acknowledgement of a segment that was sent between the retransmissions of two
+// recoveries undoes the second.
 func TestALateSegmentAfterAnotherRecovery(t *testing.T) {
 	e := newSendingEnd(t)
 	e.acknowledge(201, 0, block{1, 10})
@@ -325,8 +380,8 @@ func TestADuplicateMakesRoomInARecovery(t *testing.T) {
 	}
 }
 
-// A timeout during a recovery does not reduce the window again. It lasts until everything
-// sent before it is acknowledged.
+// A timeout during a recovery does not lower the slow start threshold again. Recovery then
+// lasts until everything sent before the timeout is acknowledged.
 func TestATimeoutDuringARecovery(t *testing.T) {
 	e := newSendingEnd(t)
 	e.acknowledge(200, 1)
@@ -346,7 +401,7 @@ func TestATimeoutDuringARecovery(t *testing.T) {
 	assert.Equal(t, 7, e.window())
 }
 
-// A timeout after progress since the one before reduces the window again.
+// A timeout after progress since the one before lowers the slow start threshold again.
 func TestTimeoutsWithProgressBetweenThem(t *testing.T) {
 	for _, hasProgress := range []bool{false, true} {
 		e := newSendingEnd(t)
