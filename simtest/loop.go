@@ -18,7 +18,6 @@ import (
 
 // startLoop starts the loop. Its goroutines run inside in.
 func (s *Sim) startLoop(in func(f func())) {
-	s.alarm = time.NewTimer(time.Hour)
 	go in(s.loop)
 	go in(s.loopOnAlarm)
 }

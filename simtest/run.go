@@ -132,7 +132,6 @@ func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) 
 func (c Config) simulate(t *testing.T, w *watchdog, f func(t *testing.T, sim *Sim)) {
 	id := newSimulationID()
 	joinSimulation(id)
-	c.layers.enter(c.Seed, c.Schedule)
 	seeded := c.layers.Order || !c.KeepRand && seedProcess(t, c.Seed)
 	if c.recording != nil {
 		c.recording.unseeded = !seeded
@@ -179,6 +178,10 @@ func (c Config) simulate(t *testing.T, w *watchdog, f func(t *testing.T, sim *Si
 	}
 	s.sim = sim
 	w.simulation.Store(s)
+	// The numbers of goroutines that this one starts depend on how often it has waited from
+	// here on. Before, it may have waited for a goroutine outside of the bubble: the first
+	// timer of a process takes a mutex, for instance.
+	c.layers.enter(c.Seed, c.Schedule)
 	sim.startLoop(func(f func()) { runUnlisted(func() { telling(f) }) })
 
 	s.test = apart(func() {

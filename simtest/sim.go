@@ -122,6 +122,7 @@ func newSim(config Config, settle func()) *Sim {
 		fail:        func(report string) { panic(report) },
 		settle:      settle,
 		origin:      time.Now(),
+		alarm:       time.NewTimer(time.Hour),
 		wake:        make(chan struct{}, 1),
 		stopped:     make(chan struct{}),
 		expired:     make(chan struct{}),
