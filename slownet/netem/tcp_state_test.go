@@ -196,16 +196,20 @@ func TestWriterGivesUp(t *testing.T) {
 	assert.Equal(t, netem.TimedOut, p.ends[0].end.Failure())
 }
 
-// With a user timeout of 10 s, the writer gives up after 10.6 s, as Linux does.
+// A user timeout counts from the first retransmission, after 600 ms: with one of 10 s, the
+// writer gives up after 10.6 s, as Linux does. The retransmission timer never runs longer,
+// not even the first time, and not even if the user timeout exceeds Linux's own limit.
 func TestUserTimeout(t *testing.T) {
-	p := pathOf(netem.TCP{UserTimeout: 10 * time.Second})
-	p.quiet(t)
-	start := p.now
-	p.ends[0].lose = func(*netem.Segment) bool { return true }
-	p.write(0, 100)
-	p.quiet(t)
-	assert.Equal(t, 10600*time.Millisecond, p.now-start)
-	assert.Equal(t, netem.TimedOut, p.ends[0].end.Failure())
+	for _, userTimeout := range []time.Duration{300 * time.Millisecond, 10 * time.Second, 20 * time.Minute} {
+		p := pathOf(netem.TCP{UserTimeout: userTimeout})
+		p.quiet(t)
+		start := p.now
+		p.ends[0].lose = func(*netem.Segment) bool { return true }
+		p.write(0, 100)
+		p.quiet(t)
+		assert.Equal(t, 600*time.Millisecond+userTimeout, p.now-start)
+		assert.Equal(t, netem.TimedOut, p.ends[0].end.Failure())
+	}
 }
 
 // A user timeout starts with the first retransmission of the current loss,
@@ -231,31 +235,6 @@ func TestUserTimeoutAfterAnEarlierLoss(t *testing.T) {
 	at := sent(netem.TCP{})
 	assert.Len(t, at, 7)
 	assert.Equal(t, at, sent(netem.TCP{UserTimeout: 10 * time.Second}))
-}
-
-// The retransmission timer never runs longer than the user timeout, not even the
-// first time.
-func TestShortUserTimeout(t *testing.T) {
-	p := pathOf(netem.TCP{UserTimeout: 300 * time.Millisecond})
-	p.quiet(t)
-	start := p.now
-	p.ends[0].lose = func(*netem.Segment) bool { return true }
-	p.write(0, 100)
-	p.quiet(t)
-	assert.Equal(t, 900*time.Millisecond, p.now-start) // 600 ms until the first retransmission
-	assert.Equal(t, netem.TimedOut, p.ends[0].end.Failure())
-}
-
-// A user timeout that is longer than Linux's own limit ends on time, too.
-func TestLongUserTimeout(t *testing.T) {
-	p := pathOf(netem.TCP{UserTimeout: 20 * time.Minute})
-	p.quiet(t)
-	start := p.now
-	p.ends[0].lose = func(*netem.Segment) bool { return true }
-	p.write(0, 100)
-	p.quiet(t)
-	assert.Equal(t, 20*time.Minute+600*time.Millisecond, p.now-start)
-	assert.Equal(t, netem.TimedOut, p.ends[0].end.Failure())
 }
 
 // An unanswered dial ends after the user timeout, but not before the first

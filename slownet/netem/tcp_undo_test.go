@@ -103,6 +103,13 @@ func (e *sendingEnd) expire() {
 	e.output()
 }
 
+// timeOut makes timers expire until the retransmission timer has.
+func (e *sendingEnd) timeOut() {
+	for !e.IsInLoss() {
+		e.expire()
+	}
+}
+
 // stays makes an acknowledgement arrive that does not end the recovery.
 func (e *sendingEnd) stays(ms time.Duration, ack int64, blocks ...netem.Block) {
 	require.True(e.t, e.IsRecovering())
@@ -158,9 +165,7 @@ func TestAnOvertakenAcknowledgementReportsADuplicate(t *testing.T) {
 // Retransmissions that a timeout considers lost do not have to be reported as duplicates.
 func TestDuplicatesAfterTimeouts(t *testing.T) {
 	e := newSendingEndOf(t, 3)
-	for !e.IsInLoss() {
-		e.expire()
-	}
+	e.timeOut()
 	e.acknowledge(e.now/time.Millisecond+100, 1)
 	require.Equal(t, []int64{2, 0, 1, 2}, e.resent)
 	e.expire()
@@ -340,9 +345,7 @@ func TestLateSegmentsUndoARecovery(t *testing.T) {
 // A timeout is undone by a late segment, and the others are late, too.
 func TestALateSegmentUndoesATimeout(t *testing.T) {
 	e := newSendingEnd(t)
-	for !e.IsInLoss() {
-		e.expire()
-	}
+	e.timeOut()
 	at := e.now / time.Millisecond
 	e.acknowledge(at+5, 1)
 	assert.True(t, e.IsUndone())
@@ -429,9 +432,7 @@ func TestTimeoutsWithProgressBetweenThem(t *testing.T) {
 // When a retransmission is lost after a timeout, fast recovery begins.
 func TestALostRetransmissionAfterATimeout(t *testing.T) {
 	e := newSendingEnd(t)
-	for !e.IsInLoss() {
-		e.expire()
-	}
+	e.timeOut()
 	at := e.now / time.Millisecond
 	e.acknowledge(at+100, 1)
 	require.Equal(t, []int64{0, 1, 2}, e.resent)
@@ -442,9 +443,7 @@ func TestALostRetransmissionAfterATimeout(t *testing.T) {
 
 	e = newSendingEnd(t)
 	e.reorder()
-	for !e.IsInLoss() {
-		e.expire()
-	}
+	e.timeOut()
 	at = e.now / time.Millisecond
 	e.acknowledge(at+100, 11)
 	e.acknowledge(at+200, 11, block{12, 13}) // 11 is given time
@@ -457,9 +456,7 @@ func TestALostRetransmissionAfterATimeout(t *testing.T) {
 // When recovery from a timeout ends, the window has grown from one segment.
 func TestTheWindowAfterATimeout(t *testing.T) {
 	e := newSendingEndOf(t, 4)
-	for !e.IsInLoss() {
-		e.expire()
-	}
+	e.timeOut()
 	e.acknowledge(e.now/time.Millisecond+100, 4)
 	assert.False(t, e.IsRecovering())
 	assert.Equal(t, 5, e.window())
