@@ -159,11 +159,14 @@ func TestOverlayOfAnotherVersion(t *testing.T) {
 	o.mustRun([]string{"SIMTEST_OVERLAY=none"}, "./another.test", "-test.run", "Four")
 }
 
-// A mutex that is held outside the simulation stops time. If it is never unlocked, the
-// test fails and says why.
+// A mutex that is held outside the simulation stops time, and changes no schedule. If it is
+// never unlocked, the test fails and says why.
 func TestOverlayHeldOutside(t *testing.T) {
 	o := newOutsider(t)
-	o.mustRun(nil, o.slownet, "test", "-count=1", "-run", "HeldOutside", ".")
+	for _, processors := range []string{"1", "2", "4"} {
+		o.mustRun(nil, o.slownet, "test", "-count=2", "-cpu", processors, "-run", "Held(Outside|Inside)", ".")
+		o.mustRun(nil, o.slownet, "test", "-race", "-count=2", "-cpu", processors, "-run", "Held(Outside|Inside)", ".")
+	}
 	output, err := o.run([]string{"HELD=1"}, o.slownet, "test", "-timeout=5m", "-run", "HeldForEver", ".")
 	assert.Error(t, err)
 	assert.Contains(t, output, "The mutex is held outside of the simulation")

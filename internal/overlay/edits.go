@@ -29,6 +29,9 @@ var timeEdits = []edit{
 	{file: "sync/rwmutex.go", name: "(*RWMutex).Lock", place: after("Lock", 1, "runtime_simHeld(&$r.readerSem, 1)")},
 	{file: "sync/rwmutex.go", name: "(*RWMutex).TryLock", place: renamed("simTryLock")},
 	{file: "sync/rwmutex.go", name: "(*RWMutex).Unlock", place: start("runtime_simHeld(&$r.readerSem, -1)")},
+	{file: "internal/poll/fd_mutex.go", name: "(*fdMutex).rwlock", place: renamed("simLock")},
+	{file: "internal/poll/fd_mutex.go", name: "(*fdMutex).rwlock", place: calls("runtime_Semacquire", 1, "runtime_simSemacquire")},
+	{file: "internal/poll/fd_mutex.go", name: "(*fdMutex).rwunlock", place: start("runtime_simHeld($r.simSema($1), -1)")},
 	{file: "sync/pool.go", name: "(*Pool).Put", place: start("if runtime_simPool() { return }")},
 	{file: "sync/pool.go", name: "(*Pool).Get", place: start("if runtime_simPool() { return $r.simGet() }")},
 }
@@ -67,6 +70,8 @@ var orderEdits = []edit{
 	{file: "runtime/coro.go", name: "coroswitch_m", place: start("if b := $1.bubble; b != nil { b.simSwitch($1, $1.coroarg) }")},
 	{file: "runtime/netpoll.go", name: "netpollblock", place: after("gopark", 1, "simReenter()")},
 	{file: "runtime/mgcmark.go", name: "gcAssistAlloc", place: calls("Gosched", 1, "simAssistYield")},
+	{file: "runtime/sema.go", name: "semacquire", place: start("if simSemacquireGC($1) { return }")},
+	{file: "runtime/sema.go", name: "semacquire1", place: before("acquireSudog", 1, "if $5.isMutexWait() && simSemacquire($1, $5) { return }")},
 	// preemption points
 	{file: "runtime/chan.go", name: "chansend1", place: start("simPoint()")},
 	{file: "runtime/chan.go", name: "chanrecv1", place: start("simPoint()")},
