@@ -7,7 +7,10 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"runtime/debug"
+	"runtime/pprof"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -243,5 +246,36 @@ func TestHeldInside(t *testing.T) {
 	}
 	if took := time.Since(start); took > 3*time.Second {
 		t.Errorf("200 simulations took %v", took)
+	}
+}
+
+// Goroutines of a simulation that need the runtime's semaphores, some of them because an
+// allocation starts a collection, do not wait for each other forever.
+func TestCollectInside(t *testing.T) {
+	for schedule := range uint64(3) {
+		simtest.Config{Schedule: schedule}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			var all sync.WaitGroup
+			var allocated atomic.Pointer[[1 << 20]byte]
+			for range 6 {
+				all.Go(func() {
+					for range 5 {
+						runtime.GC()
+						var stats runtime.MemStats
+						runtime.ReadMemStats(&stats)
+						for _, profile := range []string{"goroutine", "heap"} {
+							if err := pprof.Lookup(profile).WriteTo(io.Discard, 0); err != nil {
+								t.Error(err)
+							}
+						}
+						debug.SetGCPercent(100)
+						for range 4 {
+							allocated.Store(new([1 << 20]byte))
+						}
+						time.Sleep(time.Microsecond)
+					}
+				})
+			}
+			all.Wait()
+		})
 	}
 }
