@@ -252,7 +252,7 @@ func TestHeldInside(t *testing.T) {
 // Goroutines of a simulation that need the runtime's semaphores, some of them because an
 // allocation starts a collection, do not wait for each other forever.
 func TestCollectInside(t *testing.T) {
-	for schedule := range uint64(3) {
+	for schedule := range uint64(10) {
 		simtest.Config{Schedule: schedule}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			var all sync.WaitGroup
 			var allocated atomic.Pointer[[1 << 20]byte]
