@@ -71,7 +71,7 @@ var orderEdits = []edit{
 	{file: "runtime/netpoll.go", name: "netpollblock", place: after("gopark", 1, "simReenter()")},
 	{file: "runtime/mgcmark.go", name: "gcAssistAlloc", place: calls("Gosched", 1, "simAssistYield")},
 	{file: "runtime/sema.go", name: "semacquire", place: start("if simSemacquireGC($1) { return }")},
-	{file: "runtime/sema.go", name: "semacquire1", place: before("acquireSudog", 1, "if $5.isMutexWait() && simSemacquire($1, $5) { return }")},
+	{file: "runtime/sema.go", name: "semacquire1", place: before("acquireSudog", 1, "if $5.isMutexWait() && simSemacquire($1, $2, $5) { return }")},
 	// preemption points
 	{file: "runtime/chan.go", name: "chansend1", place: start("simPoint()")},
 	{file: "runtime/chan.go", name: "chanrecv1", place: start("simPoint()")},
