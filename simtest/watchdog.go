@@ -127,6 +127,7 @@ func (w *watchdog) look(t *testing.T) bool {
 	}
 	if turns := s.sim.turns.Load(); turns != w.turns {
 		w.turns, w.stuck, w.since = turns, 0, time.Time{}
+		w.last = survey{} // the dump of many goroutines takes much memory
 		return false
 	}
 	now := surveyOf(dumpAll(), s.id)
@@ -134,7 +135,10 @@ func (w *watchdog) look(t *testing.T) bool {
 	late := ok && time.Until(deadline) < 5*lookEvery
 	still := w.standsStill(now, late)
 	stuck := w.isStuck(now, late)
-	w.last = now
+	w.last = survey{}
+	if now.still {
+		w.last = now
+	}
 	if still && !stuck {
 		fmt.Fprintf(os.Stderr, "simtest: %s: %s", t.Name(), s.standsStillText(now, time.Since(w.since)))
 	}

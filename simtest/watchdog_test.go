@@ -275,6 +275,27 @@ goroutine 9 [sync.Mutex.Lock]
 	}
 }
 
+// The stacks of all goroutines, which can be tens of megabytes, are kept only while the
+// bubble stands still.
+func TestLooksAreForgotten(t *testing.T) {
+	Run(t, func(_ *testing.T, sim *Sim) {
+		w := newWatchdog()
+		w.simulation.Store(&simulation{id: sim.bubble, sim: sim})
+		for range 10 {
+			go func() { time.Sleep(time.Minute) }()
+		}
+		time.Sleep(time.Second) // the loop has nothing to do
+		w.turns = sim.turns.Load()
+		assert.NotEmpty(t, surveyOf(dumpAll(), sim.bubble).goroutines)
+		assert.False(t, w.look(t))
+		assert.Empty(t, w.last, "this goroutine runs")
+		w.last = survey{places: "somewhere"}
+		w.turns--
+		assert.False(t, w.look(t))
+		assert.Empty(t, w.last, "the loop has made progress")
+	})
+}
+
 func TestOneSlowLookPostponesNothing(t *testing.T) {
 	assert.Equal(t, time.Second, nextLook(time.Microsecond, time.Microsecond))
 	assert.Equal(t, time.Second, nextLook(time.Second, time.Millisecond), "one slow look")
