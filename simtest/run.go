@@ -178,9 +178,9 @@ func (c Config) simulate(t *testing.T, w *watchdog, f func(t *testing.T, sim *Si
 	}
 	s.sim = sim
 	w.simulation.Store(s)
-	// The numbers of goroutines that this one starts depend on how often it has waited from
-	// here on. Before, it may have waited for a goroutine outside of the bubble: the first
-	// timer of a process takes a mutex, for instance.
+	// The numbers of goroutines that this one starts depend on how often it gives its turn
+	// away from here on. What happens once in a process comes before: its first timer takes a
+	// mutex, for instance.
 	c.layers.enter(c.Seed, c.Schedule)
 	sim.startLoop(func(f func()) { runUnlisted(func() { telling(f) }) })
 

@@ -57,7 +57,7 @@ func TestHeldOutsideShiftsNothing(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name string
-		// hold returns a function that waits while the returned mutex is held.
+		// hold returns a function that waits until release has been called.
 		hold func(t *testing.T) (wait, release func())
 	}{
 		{"Mutex", func(*testing.T) (wait, release func()) {
