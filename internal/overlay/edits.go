@@ -70,6 +70,7 @@ var orderEdits = []edit{
 	{file: "runtime/coro.go", name: "coroswitch_m", place: start("if b := $1.bubble; b != nil { b.simSwitch($1, $1.coroarg) }")},
 	{file: "runtime/netpoll.go", name: "netpollblock", place: after("gopark", 1, "simReenter()")},
 	{file: "runtime/mgcmark.go", name: "gcAssistAlloc", place: calls("Gosched", 1, "simAssistYield")},
+	{file: "runtime/mgc.go", name: "GC", place: calls("Gosched", 2, "simSweepYield")},
 	{file: "runtime/sema.go", name: "semacquire", place: start("if simSemacquireGC($1) { return }")},
 	{file: "runtime/sema.go", name: "semacquire1", place: before("acquireSudog", 1, "if $5.isMutexWait() && simSemacquire($1, $2, $5) { return }")},
 	// preemption points

@@ -201,13 +201,16 @@ func TestHeldOutsideByAnotherSimulation(t *testing.T) {
 }
 
 // A goroutine that waits for something that another one of its simulation does, gives its
-// turn away at once: when it closes a file that the other one reads, and when the other one
-// holds a mutex for which a writer outside waits. If it kept the turn, these simulations
-// would take four seconds or more. Time goes on meanwhile.
+// turn away at once, rather than lose it after a while: when it closes a file that the other
+// one reads, and when the other one holds a mutex for which a writer outside waits, or has
+// been woken to take it. Time goes on meanwhile.
 func TestHeldInside(t *testing.T) {
-	start := time.Now()
+	if !simtest.Overlay().Order {
+		t.Skip("this needs the overlay: run it with slownet test")
+	}
 	for range 100 {
 		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			defer checkLost(t, 0)
 			r, w, err := os.Pipe()
 			if err != nil {
 				t.Fatal(err)
@@ -222,20 +225,25 @@ func TestHeldInside(t *testing.T) {
 			all.Wait()
 		})
 		var mu sync.RWMutex
-		held, wanted := make(chan bool), make(chan bool)
-		go func() {
-			<-held
-			close(wanted)
+		var held atomic.Bool
+		writer := func() {
+			for !held.Load() {
+				time.Sleep(10 * time.Microsecond)
+			}
 			mu.Lock()
 			mu.Unlock()
-		}()
-		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
-			mu.RLock()
-			close(held)
-			<-wanted
-			for mu.TryRLock() { // until the writer waits
+		}
+		awaitWriter := func() {
+			held.Store(true)
+			for mu.TryRLock() {
 				mu.RUnlock()
 			}
+		}
+		go writer()
+		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			defer checkLost(t, 0)
+			mu.RLock()
+			awaitWriter()
 			var all sync.WaitGroup
 			all.Go(func() { mu.RLock(); mu.RUnlock() })
 			all.Go(func() { mu.Lock(); mu.Unlock() })
@@ -243,9 +251,330 @@ func TestHeldInside(t *testing.T) {
 			mu.RUnlock()
 			all.Wait()
 		})
+		held.Store(false)
+		go writer()
+		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			defer checkLost(t, 0)
+			mu.Lock()
+			var all sync.WaitGroup
+			all.Go(func() { mu.RLock(); mu.RUnlock() })
+			time.Sleep(time.Second)
+			mu.Unlock() // wakes the reader, which does not run yet
+			awaitWriter()
+			mu.Lock() // after the writer, which waits for the reader
+			mu.Unlock()
+			all.Wait()
+		})
 	}
-	if took := time.Since(start); took > 3*time.Second {
-		t.Errorf("200 simulations took %v", took)
+}
+
+// A goroutine that keeps the turn gives it away when it finds that it is not the first of
+// its simulation in the queue for a mutex, and the first one has been woken.
+func TestHeldOutsideBetween(t *testing.T) {
+	if !simtest.Overlay().Order {
+		t.Skip("this needs the overlay: run it with slownet test")
+	}
+	for range 3 {
+		var mu sync.Mutex
+		var inside, queued, outside atomic.Bool
+		go func() {
+			for !inside.Load() {
+				runtime.Gosched()
+			}
+			time.AfterFunc(5*time.Millisecond, func() { queued.Store(true) })
+			mu.Lock()
+			outside.Store(true)
+			time.Sleep(20 * time.Millisecond)
+			mu.Unlock()
+		}()
+		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			mu.Lock()
+			inside.Store(true)
+			for !queued.Load() {
+			}
+			go func() { mu.Lock(); mu.Unlock() }() // second in the queue
+			runtime.Gosched()
+			mu.Unlock()
+			for !outside.Load() {
+			}
+			mu.Lock() // third
+			mu.Unlock()
+			checkLost(t, 0)
+		})
+	}
+}
+
+// A writer that waits for a reader outside keeps the turn, although a writer of its
+// simulation has been woken: that one is behind it.
+func TestHeldOutsideByReader(t *testing.T) {
+	if !simtest.Overlay().Order {
+		t.Skip("this needs the overlay: run it with slownet test")
+	}
+	for i := range 20 {
+		var mu sync.RWMutex
+		var unlocked, outside atomic.Bool
+		go func() {
+			for !unlocked.Load() {
+				runtime.Gosched()
+			}
+			if i%2 == 1 {
+				mu.RLock()
+				defer mu.RUnlock()
+			}
+			outside.Store(true)
+			time.Sleep(time.Duration(i) * time.Millisecond)
+		}()
+		var order ordered
+		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			var all sync.WaitGroup
+			mu.Lock()
+			all.Go(func() { mu.Lock(); order.add("b"); mu.Unlock() })
+			runtime.Gosched()
+			all.Go(func() { order.add("c") })
+			mu.Unlock()
+			unlocked.Store(true)
+			for !outside.Load() {
+			}
+			mu.Lock()
+			order.add("a")
+			mu.Unlock()
+			all.Wait()
+			checkLost(t, 0)
+		})
+		if order.text != "acb" {
+			t.Errorf("the order is %s", order.text)
+		}
+	}
+}
+
+// A reader that a writer outside has let in, but not woken yet, stops time, although
+// another reader of its simulation has the mutex already.
+func TestHeldOutsideByWriter(t *testing.T) {
+	if !simtest.Overlay().Order {
+		t.Skip("this needs the overlay: run it with slownet test")
+	}
+	for range 40 {
+		var mu sync.RWMutex
+		var other sync.Mutex
+		var locked, free atomic.Bool
+		go func() {
+			mu.Lock()
+			locked.Store(true)
+			for !free.Load() {
+				runtime.Gosched()
+			}
+			mu.Unlock()
+			for start := time.Now(); time.Since(start) < time.Millisecond; {
+			}
+		}()
+		for !locked.Load() {
+			runtime.Gosched()
+		}
+		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			var all sync.WaitGroup
+			other.Lock() // so the reader loses the turn after 10 ms
+			all.Go(func() {
+				mu.RLock()
+				if sim.Elapsed() != 0 {
+					t.Errorf("%v have passed", sim.Elapsed())
+				}
+				mu.RUnlock()
+			})
+			runtime.Gosched()
+			free.Store(true)
+			for !mu.TryRLock() {
+			}
+			time.Sleep(time.Hour)
+			mu.RUnlock()
+			other.Unlock()
+			all.Wait()
+		})
+	}
+}
+
+// A goroutine that waits for a mutex that is held outside keeps the turn for a second, or
+// for 10 ms if another one of its simulation holds a mutex. The second is halved each time
+// that it was waited in vain.
+func TestTurnIsLost(t *testing.T) {
+	if !simtest.Overlay().Order {
+		t.Skip("this needs the overlay: run it with slownet test")
+	}
+
+	// The holder is in no hurry, and waits for nobody.
+	for name, busy := range map[string]func(t *testing.T, sim *simtest.Sim) (end func()){
+		"nothing is held": func(*testing.T, *simtest.Sim) func() { return func() {} },
+		"the waiting goroutine holds a mutex": func(*testing.T, *simtest.Sim) func() {
+			var own sync.RWMutex
+			own.RLock()
+			return own.RUnlock
+		},
+		"a mutex was held": func(*testing.T, *simtest.Sim) func() {
+			var all sync.WaitGroup
+			var once sync.Once
+			var mu sync.RWMutex
+			all.Go(func() { once.Do(func() { mu.Lock() }); mu.Unlock() })
+			all.Go(func() { mu.RLock(); mu.TryRLock(); mu.RUnlock(); mu.RUnlock() })
+			all.Wait()
+			return func() {}
+		},
+		"the waiting goroutine unlocked another one's mutex": func(*testing.T, *simtest.Sim) func() {
+			var mu sync.Mutex
+			var all sync.WaitGroup
+			all.Go(mu.Lock)
+			all.Wait()
+			mu.Unlock()
+			return func() {}
+		},
+		"a file is being read": func(t *testing.T, _ *simtest.Sim) func() {
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			go r.Read(make([]byte, 1))
+			for range 10 {
+				runtime.Gosched()
+			}
+			return func() { w.Close(); r.Close() }
+		},
+	} {
+		var mu sync.Mutex
+		mu.Lock()
+		time.AfterFunc(100*time.Millisecond, mu.Unlock)
+		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			end := busy(t, sim)
+			start := turns(t)
+			go func() {}() // waits for the turn
+			mu.Lock()
+			if ran := turns(t).turns - start.turns; ran != 0 {
+				t.Errorf("%s: %d turns of others", name, ran)
+			}
+			mu.Unlock()
+			end()
+			checkLost(t, 0)
+		})
+	}
+
+	// The holder waits for another goroutine of the simulation, which holds a mutex.
+	start := time.Now()
+	for range 5 {
+		var outer, inner sync.Mutex
+		var held atomic.Bool
+		outer.Lock()
+		go func() {
+			for !held.Load() {
+				time.Sleep(10 * time.Microsecond)
+			}
+			inner.Lock()
+			inner.Unlock()
+			outer.Unlock()
+		}()
+		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			defer checkLost(t, 1)
+			var all sync.WaitGroup
+			all.Go(func() {
+				inner.Lock()
+				held.Store(true)
+				runtime.Gosched()
+				inner.Unlock()
+			})
+			runtime.Gosched()
+			outer.Lock()
+			outer.Unlock()
+			all.Wait()
+		})
+	}
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("five waits that should take 10 ms each took %v", took)
+	}
+
+	// The holder is outside, but a goroutine of the simulation unlocks the mutex. There
+	// have been no vain waits of a second.
+	start = time.Now()
+	for i := range 10 {
+		start := time.Now()
+		var mu sync.Mutex
+		mu.Lock()
+		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			defer checkLost(t, 1)
+			go mu.Unlock()
+			mu.Lock()
+			mu.Unlock()
+		})
+		if took, least := time.Since(start), max(time.Second>>i, 10*time.Millisecond); took < least {
+			t.Errorf("wait %d took %v, not %v or more", i, took, least)
+		}
+	}
+	if took := time.Since(start); took > 6*time.Second {
+		t.Errorf("ten waits that should take two seconds took %v", took)
+	}
+}
+
+// A collection that the program asks for does not change the schedule, however much it has
+// to sweep.
+func TestCollectShiftsNothing(t *testing.T) {
+	if !simtest.Overlay().Order {
+		t.Skip("this needs the overlay: run it with slownet test")
+	}
+	orders := make(map[string]int)
+	for i := range 20 {
+		garbage := make([][]byte, 200*i)
+		for j := range garbage {
+			garbage[j] = make([]byte, 100*(j%50))
+		}
+		var order ordered
+		simtest.Config{Schedule: 1}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			var all sync.WaitGroup
+			for _, name := range []string{"a", "b", "c"} {
+				all.Go(func() {
+					for range 1000 {
+						order.add(name)
+						runtime.Gosched()
+					}
+				})
+			}
+			runtime.GC()
+			order.add("G")
+			all.Wait()
+			checkLost(t, 0)
+		})
+		orders[order.text]++
+	}
+	if len(orders) != 1 {
+		t.Errorf("there are %d orders, not 1", len(orders))
+	}
+}
+
+// ordered records the order of goroutines.
+type ordered struct {
+	mu   sync.Mutex
+	text string
+}
+
+func (o *ordered) add(name string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.text += name
+}
+
+// turnCounts are counts of a simulation, see the overlay's SimtestTurns.
+type turnCounts struct{ turns, choices, lost uint64 }
+
+func turns(t *testing.T) (n turnCounts) {
+	counts, ok := any(new(runtime.PanicNilError)).(interface {
+		SimtestTurns() (turns, choices, lost uint64)
+	})
+	if !ok {
+		t.Fatal("the runtime does not count turns")
+	}
+	n.turns, n.choices, n.lost = counts.SimtestTurns()
+	return n
+}
+
+// checkLost checks how often goroutines of the simulation have lost the turn.
+func checkLost(t *testing.T, want uint64) {
+	t.Helper()
+	if n := turns(t); n.lost != want {
+		t.Errorf("turns were lost %d times, not %d", n.lost, want)
 	}
 }
 
