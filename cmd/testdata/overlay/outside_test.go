@@ -11,6 +11,7 @@ import (
 	"runtime/pprof"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -96,7 +97,7 @@ func TestHeldOutsideShiftsNothing(t *testing.T) {
 			writing := make(chan bool)
 			go func() {
 				close(writing)
-				w.Write(make([]byte, 1<<20)) // more than a pipe holds
+				w.Write(make([]byte, 1<<17)) // more than a pipe holds
 			}()
 			<-writing
 			time.Sleep(time.Millisecond)
@@ -235,9 +236,13 @@ func TestHeldInside(t *testing.T) {
 		}
 		awaitWriter := func() {
 			held.Store(true)
-			for mu.TryRLock() {
-				mu.RUnlock()
-			}
+			until(func() bool {
+				if mu.TryRLock() {
+					mu.RUnlock()
+					return false
+				}
+				return true
+			})
 		}
 		go writer()
 		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -290,13 +295,11 @@ func TestHeldOutsideBetween(t *testing.T) {
 		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			mu.Lock()
 			inside.Store(true)
-			for !queued.Load() {
-			}
+			until(queued.Load)
 			go func() { mu.Lock(); mu.Unlock() }() // second in the queue
 			runtime.Gosched()
 			mu.Unlock()
-			for !outside.Load() {
-			}
+			until(outside.Load)
 			mu.Lock() // third
 			mu.Unlock()
 			checkLost(t, 0)
@@ -333,8 +336,7 @@ func TestHeldOutsideByReader(t *testing.T) {
 			all.Go(func() { order.add("c") })
 			mu.Unlock()
 			unlocked.Store(true)
-			for !outside.Load() {
-			}
+			until(outside.Load)
 			mu.Lock()
 			order.add("a")
 			mu.Unlock()
@@ -541,6 +543,14 @@ func TestCollectShiftsNothing(t *testing.T) {
 	}
 	if len(orders) != 1 {
 		t.Errorf("there are %d orders, not 1", len(orders))
+	}
+}
+
+// until waits, in real time and with the turn. It sleeps instead of spinning, as a goroutine
+// that spins loses the turn in the end.
+func until(ok func() bool) {
+	for !ok() {
+		_ = syscall.Nanosleep(&syscall.Timespec{Nsec: 20_000}, nil)
 	}
 }
 
