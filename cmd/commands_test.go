@@ -270,15 +270,20 @@ func rude(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: rude NAME HABIT")
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	ts.Check(err)
-	address := listener.Addr().(*net.TCPAddr)
-	ts.Setenv(args[0], address.String())
-	ts.Setenv(args[0]+"_PORT", fmt.Sprint(address.Port))
+	setAddress := func(address *net.TCPAddr) {
+		ts.Setenv(args[0], address.String())
+		ts.Setenv(args[0]+"_PORT", fmt.Sprint(address.Port))
+	}
 	if args[1] == "refuse" {
-		ts.Check(listener.Close())
+		address, release, err := testnet.Refused()
+		ts.Check(err)
+		ts.Defer(release)
+		setAddress(address)
 		return
 	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	setAddress(listener.Addr().(*net.TCPAddr))
 	done := make(chan struct{})
 	ctx, cancel := context.WithCancel(context.Background())
 	ts.Defer(func() {

@@ -76,6 +76,12 @@ func (n *Net) MustDial(t *testing.T, address string) net.Conn {
 // RefusedAddress returns an address on which nothing listens.
 func (n *Net) RefusedAddress(t *testing.T) string {
 	t.Helper()
+	if !n.Simulated {
+		address, release, err := Refused()
+		require.NoError(t, err)
+		t.Cleanup(release)
+		return address.String()
+	}
 	listener, address := n.listen(t)
 	require.NoError(t, listener.Close())
 	return address
